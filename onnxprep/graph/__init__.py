@@ -1,0 +1,1 @@
+"""Graph surgery: ModelProto in, ModelProto out; no sessions, and files only as bytes already read."""

@@ -1,0 +1,89 @@
+"""Plan -> nodes: the steps of one side, emitted one after the other.
+
+Logical and lying tensor: a value's description is what the spec says (NHWC, say); in the graph images lie planar. The
+transposition happens once, where the first image step meets the input, and back only where a value leaves the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from onnx import NodeProto
+
+from onnxprep.emit import Emitter
+from onnxprep.spec.plan import PlannedStep, Values
+from onnxprep.step import Step, Value
+from onnxprep.tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Nodes in order, and the tensor that carries each published value in its logical layout."""
+
+    nodes: tuple[NodeProto, ...]
+    tensors: Mapping[str, str]
+
+
+def emit_steps(
+    steps: Sequence[PlannedStep], given: Values, tensors: Mapping[str, str], opset: int, published: Collection[str]
+) -> Fragment:
+    """Emits the steps.
+
+    Args:
+        steps: the steps of one side, in order.
+        given: the values that exist before the first step.
+        tensors: the name in the graph of each given value.
+        opset: the ai.onnx opset to write for.
+        published: the values that leave the nodes: to the model, to the other side, or as outputs.
+    """
+    lying = {name: Value(tensors[name], spec) for name, spec in given.items()}
+    logical = {name: tensors[name] for name in given}
+    nodes: list[NodeProto] = []
+    waiting = list(steps)
+    while waiting:
+        first = waiting.pop(0)
+        op = Emitter(first.prefix, opset)
+        kept = _kept_only(op, first, waiting, lying, published)
+        last, made = (waiting.pop(0), (kept,)) if kept is not None else (first, _emit(op, first, lying))
+        for name, spec, value in zip(last.outputs, last.gives, made, strict=True):
+            lying[name] = Value(value.name, spec.planar())
+            if name in published:
+                logical[name] = _in_layout(op, lying[name], spec).name
+        nodes += op.nodes
+    return Fragment(tuple(nodes), {name: logical[name] for name in published})
+
+
+def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tuple[Value, ...]:
+    made = planned.step.emit(op, *_inputs(op, planned, lying))
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _inputs(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> list[Value]:
+    values = [lying[name] for name in planned.inputs]
+    return [_in_layout(op, value, value.spec.planar()) for value in values] if planned.step.planar else values
+
+
+def _in_layout(op: Emitter, value: Value, wanted: TensorSpec) -> Value:
+    if value.spec.layout == wanted.layout or value.spec.layout is None:
+        return value
+    order = [value.spec.axis(letter) for letter in str(wanted.layout)]
+    return Value(op.Transpose(value, perm=order).name, wanted)
+
+
+def _kept_only(
+    op: Emitter,
+    first: PlannedStep,
+    following: Sequence[PlannedStep],
+    lying: Mapping[str, Value],
+    published: Collection[str],
+) -> Value | None:
+    """The output of ``first`` and the crop behind it together, where only what the crop keeps need be computed."""
+    if not following or type(first.step).emit_window is Step.emit_window:
+        return None
+    value, crop = first.outputs[0], following[0]
+    consumers = [step for step in following if value in step.inputs]
+    if consumers != [crop] or value in published or type(crop.step).window is Step.window:
+        return None
+    (x,) = _inputs(op, first, lying)
+    return first.step.emit_window(op, x, crop.step)

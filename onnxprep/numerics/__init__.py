@@ -1,0 +1,1 @@
+"""Exact arithmetic that several steps share; NumPy and the Ops protocol only."""

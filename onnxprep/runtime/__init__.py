@@ -1,0 +1,1 @@
+"""Sessions and files: everything that runs a model or touches a disk."""

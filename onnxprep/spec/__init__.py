@@ -1,0 +1,1 @@
+"""The document: reading, checking, planning, canonical form."""

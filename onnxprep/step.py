@@ -1,0 +1,274 @@
+"""The one extension point: a Step says what it is, what it does to a tensor, and how to prove it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from onnxprep.errors import ContractError
+from onnxprep.tensor import Array, Tensor, TensorSpec
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one family of an operation promises, as data.
+
+    Attributes:
+        library: distribution whose arithmetic is reproduced, ``"Pillow"``; ``"ONNX"`` where no library is claimed.
+        versions: the releases it was proven against, ``">=13,<14"``.
+        function: what to call there, ``"Image.resize"``.
+        ulp: largest distance in units in the last place; 0 is bit-exact.
+        absolute: largest absolute difference, used instead of ``ulp`` where it is not 0.
+        note: where the claim ends.
+    """
+
+    library: str
+    versions: str
+    function: str
+    ulp: int = 0
+    absolute: float = 0.0
+    note: str = ""
+
+    @property
+    def tolerance(self) -> str:
+        """``bit-exact``, ``within 4 ulp`` or ``within 1e-06``."""
+        if self.absolute:
+            return f"within {self.absolute:g}"
+        return f"within {self.ulp} ulp" if self.ulp else "bit-exact"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A test input, told by its description and a seed. Every dim of ``spec`` is an int."""
+
+    spec: TensorSpec
+    seed: int = 0
+
+    def array(self) -> Array:
+        """Uniform noise over the declared range; standard normal where a float tensor declares none."""
+        rng = np.random.default_rng(self.seed)
+        shape = tuple(int(d) for d in self.spec.shape or ())  # type: ignore[arg-type]  # a Sample's dims are ints
+        dtype = np.dtype(self.spec.dtype)
+        if dtype.kind in "iu":
+            low, high = self.spec.range or (0, 255)
+            return rng.integers(int(low), int(high) + 1, shape).astype(dtype)
+        if dtype.kind == "b":
+            return rng.integers(0, 2, shape).astype(dtype)
+        if self.spec.range is None:
+            return rng.standard_normal(shape).astype(dtype)
+        low, high = self.spec.range
+        return rng.uniform(low, high, shape).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One conformance case: parameters and inputs. Runs for every family of the step unless ``like`` names some."""
+
+    parameters: Mapping[str, Any]
+    inputs: tuple[Sample, ...]
+    like: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph that is being emitted; ``spec`` tells how it lies there (images planar)."""
+
+    name: str
+    spec: TensorSpec
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rectangle a crop keeps: first index and length per axis (H, W), int64 [2], inside the image.
+
+    ``sizes`` repeats ``size`` as far as it is known when the graph is written. ``padding`` is what is then missing
+    around it (top, left, bottom, right; int64 [4], px), or ``None`` where nothing can be missing.
+    """
+
+    start: Value
+    size: Value
+    sizes: tuple[int | None, int | None]
+    padding: Value | None = None
+
+
+class Ops(Protocol):
+    """What a step emits into. ``op.Add(a, b)`` adds a node at the model's opset and returns its typed output.
+
+    Attributes are written as keywords; ``axes``, ``split`` and their kin are written the newest way and shimmed.
+    ``outputs=n`` asks for n outputs and returns a tuple. A bare Python number is refused: ``op.float32(0.5)``.
+    """
+
+    opset: int
+
+    def __getattr__(self, operator: str) -> Callable[..., Any]: ...
+
+    def constant(self, value: Any, dtype: str) -> Value:
+        """A constant tensor; equal constants of one step are one node."""
+        ...
+
+    def int64(self, value: Any) -> Value:
+        """``constant(value, "int64")``."""
+        ...
+
+    def float32(self, value: Any) -> Value:
+        """``constant(value, "float32")``."""
+        ...
+
+    def float64(self, value: Any) -> Value:
+        """``constant(value, "float64")``."""
+        ...
+
+    def size(self, x: Value, letters: str) -> Value:
+        """Lengths of named axes as int64 [len(letters)]; a constant where all are known."""
+        ...
+
+    def branch(self, condition: Value, then: Callable[[], Value], otherwise: Callable[[], Value]) -> Value:
+        """If: both callables emit into a graph of their own and see everything outside."""
+        ...
+
+    def loop(self, count: Value, body: Callable[[Value], Value]) -> Value:
+        """Loop: ``body`` gets the trip number (int64 scalar); the results are stacked along a new first axis."""
+        ...
+
+
+class Step(BaseModel):
+    """One operation of one or more families. Fields are the parameters; class variables say the rest.
+
+    Class variables:
+        operation: snake_case name, as torchvision or ONNX call it.
+        claims: family -> what is promised for it; the family is ``""`` where an operation follows no library.
+        inputs, outputs: names of the ports, in order.
+        inherits: whether a step without ``like`` takes the spec's own.
+        caller: whether the step runs outside the graph, in the caller's program.
+        planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
+        min_opset: lowest ai.onnx opset ``emit`` can write for.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    operation: ClassVar[str]
+    claims: ClassVar[Mapping[str, Claim]]
+    inputs: ClassVar[tuple[str, ...]] = ("x",)
+    outputs: ClassVar[tuple[str, ...]] = ("y",)
+    inherits: ClassVar[bool] = True
+    caller: ClassVar[bool] = False
+    planar: ClassVar[bool] = True
+    min_opset: ClassVar[int] = 11
+
+    like: str = Field(default="", exclude=True)
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """What comes out, given what goes in; one description per port.
+
+        Raises:
+            ContractError: the inputs are not what this operation works on.
+        """
+        raise NotImplementedError
+
+    def emit(self, op: Ops, *inputs: Value) -> Value | tuple[Value, ...]:
+        """Adds the nodes; pure. Images come and go planar, in whatever layout ``infer`` says they have."""
+        raise NotImplementedError
+
+    def oracle(self, *inputs: Tensor) -> Array | tuple[Array, ...]:
+        """What the claimed library makes of the inputs; calls the library and shares no code with ``emit``."""
+        raise NotImplementedError
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """The samples on which graph and oracle are compared."""
+        raise NotImplementedError
+
+    def window(self, op: Ops, size: Value, at_least: tuple[int, int]) -> Window | None:  # noqa: ARG002
+        """For a crop: what it keeps of an image of ``size`` (H, W) whose sides are at least ``at_least``, px."""
+        return None
+
+    def pad_window(self, op: Ops, kept: Value, window: Window) -> Value:  # noqa: ARG002
+        """For a crop: adds what ``window.padding`` says is missing around the kept rectangle."""
+        return kept
+
+    def emit_window(self, op: Ops, x: Value, crop: Step) -> Value | None:  # noqa: ARG002
+        """For a step that can compute just the part a following ``crop`` keeps: that part, cropped and padded.
+
+        ``None`` where it cannot; the emitter then emits both steps one after the other.
+        """
+        return None
+
+    @classmethod
+    def parameters(cls) -> dict[str, FieldInfo]:
+        """Name -> definition of every parameter, in order."""
+        return {name: info for name, info in cls.model_fields.items() if name != "like"}
+
+
+def parameter(doc: str, default: Any = ..., *, added: bool = False, **constraints: Any) -> Any:
+    """A documented parameter of a step.
+
+    Args:
+        doc: what it means, with its unit and range.
+        default: its value when left out; without one the parameter is required.
+        added: True for a parameter younger than its operation: it is not written while it has its default.
+        constraints: pydantic's, such as ``gt=0``.
+    """
+    return Field(default=default, description=doc, json_schema_extra={"added": True} if added else None, **constraints)
+
+
+def wrong(problem: str, *, at: str = "", expected: str = "", hint: str = "") -> PydanticCustomError:
+    """What a parameter's validator raises; the spec adds the path. ``at`` is a place inside the value, ``"[1]"``."""
+    return PydanticCustomError(
+        "onnxprep", "{problem}", {"problem": problem, "at": at, "expected": expected, "hint": hint}
+    )
+
+
+def refuse_unless(fits: bool, problem: str, *, expected: str, got: TensorSpec, hint: str = "") -> None:
+    """Raises a ContractError that shows the tensor, unless ``fits``."""
+    if not fits:
+        raise ContractError(problem, expected=expected, got=str(got), hint=hint)
+
+
+Catalogue = Mapping[str, Mapping[str, type[Step]]]
+"""operation -> family -> class."""
+
+
+def collect(modules: Sequence[ModuleType]) -> Catalogue:
+    """Every Step class defined in the modules and below them; two classes for one (operation, family) are refused."""
+    found: dict[str, dict[str, type[Step]]] = {}
+    for module in modules:
+        for defined in _below(module):
+            for cls in vars(defined).values():
+                if inspect.isclass(cls) and issubclass(cls, Step) and cls.__module__ == defined.__name__:
+                    _add(found, cls)
+    return {operation: found[operation] for operation in sorted(found)}
+
+
+def _add(found: dict[str, dict[str, type[Step]]], cls: type[Step]) -> None:
+    if "operation" not in vars(cls):
+        return  # a base class that operations share
+    families = found.setdefault(cls.operation, {})
+    for family in cls.claims:
+        if family in families:
+            places = f"{families[family].__module__} and {cls.__module__}"
+            raise TypeError(f"operation {cls.operation!r} like {family!r} is defined twice: {places}")
+        families[family] = cls
+
+
+def _below(module: ModuleType) -> Iterator[ModuleType]:
+    yield module
+    for info in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
+        yield importlib.import_module(info.name)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Every installed operation: ours and those of other distributions, through the entry point ``onnxprep.steps``."""
+    return collect([entry.load() for entry in sorted(entry_points(group="onnxprep.steps"), key=lambda e: e.value)])

@@ -1,0 +1,1 @@
+"""The steps that come with onnxprep: one module per operation."""

@@ -1,0 +1,1 @@
+"""Steps that turn class scores into answers."""
