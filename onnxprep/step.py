@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,6 +154,7 @@ class Step(BaseModel):
         inherits: whether a step without ``like`` takes the spec's own.
         caller: whether the step runs outside the graph, in the caller's program.
         planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
+        from_file: the parameter that a ``file`` with one entry per line may give instead; ``""`` where none can.
         min_opset: lowest ai.onnx opset ``emit`` can write for.
     """
 
@@ -165,6 +167,7 @@ class Step(BaseModel):
     inherits: ClassVar[bool] = True
     caller: ClassVar[bool] = False
     planar: ClassVar[bool] = True
+    from_file: ClassVar[str] = ""
     min_opset: ClassVar[int] = 11
 
     like: str = Field(default="", exclude=True)
@@ -209,6 +212,15 @@ class Step(BaseModel):
     def parameters(cls) -> dict[str, FieldInfo]:
         """Name -> definition of every parameter, in order."""
         return {name: info for name, info in cls.model_fields.items() if name != "like"}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every parameter with its value, defaults written out, as JSON values."""
+        values: dict[str, Any] = json.loads(self.model_dump_json())
+        for name, info in self.parameters().items():
+            young = isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("added")
+            if young and getattr(self, name) == info.get_default(call_default_factory=True):
+                del values[name]
+        return values
 
 
 def parameter(doc: str, default: Any = ..., *, added: bool = False, **constraints: Any) -> Any:

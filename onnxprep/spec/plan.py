@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from onnxprep.errors import ContractError
+from onnxprep.spec.bind import Signature
+from onnxprep.spec.document import Spec
+from onnxprep.spec.entry import Entry
+from onnxprep.spec.messages import shown
 from onnxprep.step import Step
 from onnxprep.tensor import TensorSpec
 
+__all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "lines", "plan"]
+
 Side = Literal["pre", "post"]
+_SIDES = {"pre": "preprocess", "post": "postprocess"}
 Values = Mapping[str, TensorSpec]
 """Value name -> its logical tensor."""
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a model takes and gives: tensor name -> description (no layouts, a model does not declare them)."""
-
-    inputs: Values
-    outputs: Values
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PlannedStep:
     @property
     def path(self) -> str:
         """Where the step stands in the document."""
-        return f"{'preprocess' if self.side == 'pre' else 'postprocess'}[{self.index}]"
+        return f"{_SIDES[self.side]}[{self.index}]"
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,60 @@ class Plan:
     def side(self, side: Side) -> tuple[PlannedStep, ...]:
         """The steps before or after the model."""
         return tuple(step for step in self.steps if step.side == side)
+
+
+def plan(bound: Spec, signature: Signature | None = None) -> Plan:
+    """Works out every tensor of a bound spec; without a signature the spec stands alone.
+
+    Raises:
+        ContractError: a step does not work on what it gets.
+    """
+    values: dict[str, TensorSpec] = dict(bound.inputs)
+    steps = _walk("pre", bound.preprocess, values)
+    for value, tensor in bound.model_outputs.items():
+        values[value] = signature.outputs[tensor] if signature else TensorSpec("float32")
+    steps += _walk("post", bound.postprocess, values)
+    kept = tuple(name for name in (signature.inputs if signature else ()) if name not in bound.model_inputs)
+    feeds, gives = dict(bound.model_inputs), dict(bound.model_outputs)
+    return Plan(tuple(steps), values, tuple(bound.inputs), feeds, gives, bound.outputs or (), kept)
+
+
+def _walk(side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec]) -> list[PlannedStep]:
+    """Adds what the steps make to ``values``."""
+    planned = []
+    for i, entry in enumerate(entries):
+        if entry.where == "caller":
+            continue
+        at = f"{_SIDES[side]}[{i}]"
+        if entry.step is None:
+            hint = "install what adds it (see `onnxprep.writer` in the model), or a newer onnxprep"
+            raise ContractError(f"the operation {shown(entry.operation)} is not installed", at=at, hint=hint)
+        taken, made = entry.inputs or (), entry.outputs or ()
+        given = tuple(values[name] for name in taken)
+        try:
+            gives = entry.step.infer(*given)
+        except ContractError as error:
+            named = f"`{entry.operation}` {error.problem}"
+            raise ContractError(named, at=at, expected=error.expected, got=error.got, hint=error.hint) from None
+        planned.append(PlannedStep(side, i, entry.name, entry.step, taken, made, given, gives))
+        values.update(zip(made, gives, strict=True))
+    return planned
+
+
+def lines(planned: Plan) -> list[str]:
+    """One line per step: what it does to which tensor, and whose arithmetic it follows."""
+    rows = [(step.path, step.name, _tensors(step.given), _tensors(step.gives), _family(step)) for step in planned.steps]
+    widths = [max((len(row[k]) for row in rows), default=0) for k in range(4)]
+    return [
+        f"{path:<{widths[0]}}  {name:<{widths[1]}}  {given:<{widths[2]}} -> {gives:<{widths[3]}}  {family}".rstrip()
+        for path, name, given, gives, family in rows
+    ]
+
+
+def _tensors(specs: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(map(str, specs))
+
+
+def _family(step: PlannedStep) -> str:
+    claim = type(step.step).claims[step.step.like]
+    return f"like {step.step.like}: {claim.tolerance}" if step.step.like else claim.tolerance

@@ -1,0 +1,82 @@
+"""Files that a spec names: read once, inside the spec's folder, as lines of UTF-8."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxprep.errors import SpecError, UsageError
+from onnxprep.spec.messages import shown
+from onnxprep.spec.reading import MAX_BYTES
+
+INLINE_BYTES = 64 * 2**10
+"""Longer content gets a metadata key of its own."""
+
+
+def too_long_for_the_spec(text: str) -> bool:
+    """Whether the content is kept beside the spec instead of in it."""
+    return len(text.encode()) > INLINE_BYTES
+
+
+@dataclass(frozen=True)
+class LinesOf:
+    """Where ``file:`` is looked up: a folder, or for a stored spec the contents by digest."""
+
+    folder: Path | None
+    stored: Mapping[str, str]
+
+    def lines_of(self, name: str) -> list[str]:
+        """The lines of a named file, without their ends.
+
+        Raises:
+            SpecError: not there, outside the folder, not UTF-8, or with an empty line.
+        """
+        digest = name.removeprefix("sha256:")
+        if digest != name:
+            return _lines(self._stored(digest))
+        if self.folder is None:
+            hint = "load the spec from a file, or write the content into it"
+            raise SpecError(f"{shown(name)} cannot be looked up: this spec has no folder", hint=hint)
+        folder = self.folder.resolve()
+        if "\0" in name or not (path := (folder / name).resolve()).is_relative_to(folder):
+            raise SpecError(
+                f"{shown(name)} leads out of the spec's folder", expected="a file beside the spec or below it"
+            )
+        try:
+            return _lines(self.text_of(path))
+        except UsageError as error:
+            raise SpecError(error.problem, expected=error.expected) from None
+
+    def text_of(self, path: Path) -> str:
+        """A whole file as text.
+
+        Raises:
+            UsageError: it cannot be read, is too large, or is not UTF-8.
+        """
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise UsageError("is too large", at=str(path), expected=f"at most {MAX_BYTES // 2**20} MB")
+            return path.read_bytes().decode("utf-8-sig")
+        except (OSError, ValueError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                raise UsageError(f"{path}: is not UTF-8 text", expected="a YAML or text file") from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageError(f"{path}: {reason.lower()}", expected="a readable file") from None
+
+    def _stored(self, digest: str) -> str:
+        text = self.stored.get(digest)
+        if text is None:
+            raise SpecError(f"the content sha256:{digest[:16]}... is missing", expected="it beside the stored spec")
+        if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != digest:
+            raise SpecError(f"the content sha256:{digest[:16]}... does not match its digest")
+        return text
+
+
+def _lines(text: str) -> list[str]:
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    for i, line in enumerate(lines):
+        if not line.strip():
+            raise SpecError(f"line {i + 1} is empty", expected="one entry on each line")
+    return lines
