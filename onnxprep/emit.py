@@ -107,6 +107,11 @@ class Emitter:
         """``constant(value, "float64")``."""
         return self.constant(value, "float64")
 
+    def known(self, value: Value) -> Array | None:
+        """The content of a constant; ``None`` for what is computed only when the graph runs."""
+        tensor = self._data.get(value.name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
     # shapes, branches, loops ----------------------------------------------------------------------------------
 
     def size(self, x: Value, letters: str) -> Value:
@@ -289,9 +294,13 @@ def _clip(op: Emitter, x: Value, low: Value, high: Value) -> Any:
     return None if op.opset >= 12 or x.spec.dtype == "float32" else op.Min(op.Max(x, low), high)
 
 
-def _or_equal(strict_opposite: str) -> Callable[..., Any]:
+def _or_equal(strict: str, opposite: str) -> Callable[..., Any]:
     def shim(op: Emitter, a: Value, b: Value) -> Any:
-        return None if op.opset >= 12 else op.Not(getattr(op, strict_opposite)(a, b))
+        if op.opset >= 12:
+            return None
+        if a.spec.dtype.startswith("float"):  # Not(Less) would be true for NaN
+            return op.Or(getattr(op, strict)(a, b), op.Equal(a, b))
+        return op.Not(getattr(op, opposite)(a, b))
 
     return shim
 
@@ -317,7 +326,7 @@ _SHIMS: dict[str, Callable[..., Any]] = {
     "Max": _extreme("Greater"),
     "Min": _extreme("Less"),
     "Clip": _clip,
-    "GreaterOrEqual": _or_equal("Less"),
-    "LessOrEqual": _or_equal("Greater"),
+    "GreaterOrEqual": _or_equal("Greater", "Less"),
+    "LessOrEqual": _or_equal("Less", "Greater"),
     "Softmax": _softmax,
 }

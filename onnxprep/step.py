@@ -131,6 +131,10 @@ class Ops(Protocol):
         """``constant(value, "float64")``."""
         ...
 
+    def known(self, value: Value) -> Array | None:
+        """The content of a constant; ``None`` for what is computed only when the graph runs."""
+        ...
+
     def size(self, x: Value, letters: str) -> Value:
         """Lengths of named axes as int64 [len(letters)]; a constant where all are known."""
         ...
@@ -187,6 +191,10 @@ class Step(BaseModel):
     def oracle(self, *inputs: Tensor) -> Array | tuple[Array, ...]:
         """What the claimed library makes of the inputs; calls the library and shares no code with ``emit``."""
         raise NotImplementedError
+
+    def promise(self) -> Claim:
+        """The claim for these very parameters; a step overrides it where one of them changes the tolerance."""
+        return self.claims[self.like]
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -18,6 +18,7 @@ def build(steps: list[Step], inputs: list[TensorSpec], opset: int = 17) -> onnx.
     values = {f"x{i}": spec for i, spec in enumerate(inputs)}
     names, specs, planned = tuple(values), tuple(inputs), []
     for k, step in enumerate(steps):
+        names, specs = names[: len(step.inputs)], specs[: len(step.inputs)]
         gives = step.infer(*specs)
         outputs = tuple(f"y{k}.{port}" for port in step.outputs)
         planned.append(PlannedStep("pre", k, step.operation, step, names, outputs, specs, gives))
@@ -36,9 +37,12 @@ def build(steps: list[Step], inputs: list[TensorSpec], opset: int = 17) -> onnx.
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def session(model: onnx.ModelProto, threads: int = 1) -> ort.InferenceSession:
+def session(model: onnx.ModelProto, threads: int = 1, *, optimised: bool = True) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # a run that is meant to fail is asserted, not printed
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

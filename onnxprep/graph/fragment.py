@@ -19,10 +19,18 @@ from onnxprep.tensor import TensorSpec
 
 @dataclass(frozen=True)
 class Fragment:
-    """Nodes in order, and the tensor that carries each published value in its logical layout."""
+    """Nodes in order, and where the values are.
+
+    Attributes:
+        nodes: the nodes.
+        tensors: published value -> the tensor that carries it in its logical layout.
+        lying: every value that exists between the nodes, as it lies there. What a fused crop leaves out is not among
+            them.
+    """
 
     nodes: tuple[NodeProto, ...]
     tensors: Mapping[str, str]
+    lying: Mapping[str, Value]
 
 
 def emit_steps(
@@ -51,7 +59,7 @@ def emit_steps(
             if name in published:
                 logical[name] = _in_layout(op, lying[name], spec).name
         nodes += op.nodes
-    return Fragment(tuple(nodes), {name: logical[name] for name in published})
+    return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
 
 
 def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tuple[Value, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from onnxprep.errors import ContractError, OnnxprepError, SpecError
+from onnxprep.spec import fields
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, shown
@@ -39,15 +40,18 @@ def bind(spec: Spec, signature: Signature) -> Spec:
 
 
 def bind_alone(spec: Spec) -> Spec:
-    """Preprocessing as a model of its own: no model, no postprocess; its last values are the outputs.
+    """Preprocessing as a model of its own, without model and postprocess.
+
+    Its outputs are the values that no step takes, and those that ``model`` or ``outputs`` names.
 
     Raises:
         SpecError: nothing would come out.
     """
     made = _made(spec.preprocess)
-    named = tuple(name for name in spec.outputs or () if name in made or name in spec.inputs)
+    named = [name for name in spec.outputs or () if name in made or name in spec.inputs]
     used = _consumed(spec.preprocess)
-    outputs = named or tuple(name for name in made if name not in used)
+    feeding = [name for name in spec.model_inputs.values() if name in made or name in spec.inputs]
+    outputs = tuple(dict.fromkeys([*named, *feeding, *(name for name in made if name not in used)]))
     bound = replace(spec, postprocess=(), model_inputs={}, model_outputs={}, outputs=outputs)
     if not outputs:
         raise SpecError("has no step", at="preprocess", expected="at least one step in the graph")
@@ -94,11 +98,13 @@ def _last_feeds(spec: Spec, signature: Signature, feeds: Mapping[str, str], used
     """The last value before the model feeds the only input that nothing feeds."""
     steps = graph_steps(spec.preprocess)
     last = (steps[-1].outputs or ("",))[0] if steps else next(iter(spec.inputs), "")
-    if not last or last in feeds.values() or last in used or last in (spec.outputs or ()):
+    if not last or last in feeds.values() or last in used:
         return {}
     open_inputs = [tensor for tensor in signature.inputs if tensor not in feeds]
     if len(open_inputs) == 1:
         return {open_inputs[0]: last}
+    if last in (spec.outputs or ()):
+        return {}
     problem = "the model has several inputs that nothing feeds" if open_inputs else "the model has no input left"
     raise ContractError(
         f"{problem}, so it cannot be told where {shown(last)} goes",
@@ -120,9 +126,21 @@ def _gives(spec: Spec, signature: Signature) -> dict[str, str]:
             raise _unknown(ContractError, f"the model has no output {shown(tensor)}", at, tensor, signature.outputs)
     taken = {*spec.inputs, *_made(spec.preprocess), *_made(spec.postprocess), *gives}
     for tensor in signature.outputs:
-        if tensor not in gives.values() and tensor not in taken:
-            gives[tensor] = tensor
+        if tensor not in gives.values():
+            gives[_named_by_itself(tensor, taken)] = tensor
     return gives
+
+
+def _named_by_itself(tensor: str, taken: Collection[str]) -> str:
+    """A model output that the spec does not name keeps its name, if a value can have it and none has."""
+    try:
+        if tensor not in taken:
+            return fields.value_name(tensor, "")
+        problem = f"the model's output {shown(tensor)} and a value of the spec have one name"
+    except SpecError:
+        problem = f"the model's output {shown(tensor)} has a name that no value can have"
+    hint = f"`model: {{outputs: {{raw: {shown(tensor)}}}}}` calls it `raw`"
+    raise ContractError(problem, at="model.outputs", expected="a name of its own for it", hint=hint) from None
 
 
 def _after(spec: Spec, gives: Mapping[str, str]) -> tuple[Entry, ...]:

@@ -12,10 +12,11 @@ from typing import Any
 from onnxprep.errors import SpecError
 from onnxprep.spec import fields
 from onnxprep.spec.entry import Entry, EntryReader
-from onnxprep.spec.files import LinesOf, too_long_for_the_spec
+from onnxprep.spec.files import LinesOf, as_long_file
 from onnxprep.spec.flow import check_callers, resolve
 from onnxprep.spec.messages import shown
-from onnxprep.spec.reading import read
+from onnxprep.spec.reading import read, read_json
+from onnxprep.step import catalogue
 from onnxprep.tensor import TensorSpec
 
 FORMAT = 1
@@ -65,16 +66,15 @@ class Spec:
             UsageError: the file cannot be read.
             SpecError: the document is wrong.
         """
-        if isinstance(source, Mapping):
-            return parse(json.loads(json.dumps(source)), LinesOf(None, files or {}), known_only=known_only)
-        if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] == "{"):
-            return parse(read(source), LinesOf(None, files or {}), known_only=known_only)
-        path = Path(source)
-        lines = LinesOf(path.parent, files or {})
+        is_text = isinstance(source, str) and ("\n" in source or source.lstrip("\ufeff \t\r")[:1] == "{")
+        path = None if is_text or isinstance(source, Mapping) else Path(source)
+        lines = LinesOf(path.parent if path else None, files or {})
+        text = lines.text_of(path) if path else source
         try:
-            return parse(read(lines.text_of(path)), lines, known_only=known_only)
+            plain = read_json(_as_json(text)) if isinstance(text, Mapping) else read(str(text))
+            return parse(plain, lines, known_only=known_only)
         except SpecError as error:
-            raise (error if error.at and not error.at.startswith("line ") else error.inside(str(path))) from None
+            raise _placed(error, str(path or "the spec")) from None
 
     def to_dict(self) -> dict[str, Any]:
         """The document in long form, every default written out."""
@@ -100,15 +100,16 @@ class Spec:
     def stored(self) -> tuple[str, dict[str, str]]:
         """What goes into a model: the canonical JSON, and by their digest the lists too long to stand in it."""
         document, files = self.to_dict(), {}
-        for side in ("preprocess", "postprocess"):
-            for written, entry in zip(document[side], getattr(self, side), strict=True):
-                key = type(entry.step).from_file if entry.step is not None else ""
-                text = "\n".join(written["parameters"][key]) + "\n" if key else ""
-                if too_long_for_the_spec(text):
-                    digest = hashlib.sha256(text.encode()).hexdigest()
-                    files[digest] = text
-                    del written["parameters"][key]
-                    written["parameters"]["file"] = f"sha256:{digest}"
+        for written, entry in zip(
+            document["preprocess"] + document["postprocess"], self.preprocess + self.postprocess, strict=True
+        ):
+            key = type(entry.step).from_file if entry.step is not None else ""
+            text = as_long_file(written["parameters"][key]) if key else None
+            if text is not None:
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                files[digest] = text
+                del written["parameters"][key]
+                written["parameters"]["file"] = f"sha256:{digest}"
         return canonical(document), files
 
     @property
@@ -120,6 +121,21 @@ class Spec:
     def callers(self) -> tuple[Entry, ...]:
         """The steps that the caller's program must run."""
         return tuple(entry for entry in (*self.preprocess, *self.postprocess) if entry.where == "caller")
+
+
+def _as_json(source: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(source)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SpecError(f"is not plain data: {error}", expected="mappings, lists, text, numbers, booleans") from None
+
+
+def _placed(error: SpecError, where: str) -> SpecError:
+    """What has no path yet, or only a line, gets the name of the file."""
+    if error.at and not error.at.startswith("line "):
+        return error
+    at = f"{where}, {error.at}" if error.at else where
+    return SpecError(error.problem, at=at, expected=error.expected, got=error.got, hint=error.hint)
 
 
 def canonical(document: Any) -> str:
@@ -144,16 +160,16 @@ def parse(document: Any, lines: LinesOf, *, known_only: bool) -> Spec:
     if "onnxprep" not in document:
         hint = "a spec begins with the line `onnxprep: 1`; `onnxprep new PRESET` prints one"
         raise SpecError("is not a spec: the key `onnxprep` is missing", hint=hint)
-    _check_format(document["onnxprep"])
+    fields.version(document["onnxprep"], "onnxprep", FORMAT, "the format of the document")
     if "around" in document:
         raise SpecError("is reserved for a later format", at="around", hint="leave it out")
     fields.mapping(document, "", _KEYS)
-    like = fields.text(document["like"], "like") if document.get("like") is not None else ""
+    like = _like(document.get("like"), known_only=known_only)
     reader = EntryReader(like, lines.lines_of, known_only)
     inputs = _inputs(document.get("inputs"))
-    model = fields.mapping(document.get("model") or {}, "model", ("inputs", "outputs"))
-    model_inputs = fields.texts(model.get("inputs") or {}, "model.inputs")
-    model_outputs = fields.texts(model.get("outputs") or {}, "model.outputs")
+    model = fields.optional_mapping(document.get("model"), "model", ("inputs", "outputs"))
+    model_inputs = fields.texts(model.get("inputs"), "model.inputs")
+    model_outputs = fields.texts(model.get("outputs"), "model.outputs")
     for name in model_outputs:
         fields.value_name(name, f"model.outputs.{name}")
     sides = [
@@ -163,19 +179,18 @@ def parse(document: Any, lines: LinesOf, *, known_only: bool) -> Spec:
     preprocess, postprocess = resolve(tuple(inputs), sides[0], sides[1], tuple(model_outputs))
     check_callers(tuple(inputs), preprocess)
     outputs = None if document.get("outputs") is None else fields.names(document["outputs"], "outputs")
-    if outputs is not None and len(set(outputs)) != len(outputs):
-        raise SpecError("names a value twice", at="outputs")
+    if outputs is not None and (not outputs or len(set(outputs)) != len(outputs)):
+        raise SpecError("names a value twice" if outputs else "is empty", at="outputs", expected="each value once")
     name = fields.text(document["name"], "name") if document.get("name") is not None else ""
-    provenance = fields.texts(document.get("provenance") or {}, "provenance")
+    provenance = fields.texts(document.get("provenance"), "provenance")
     return Spec(inputs, preprocess, postprocess, model_inputs, model_outputs, outputs, name, provenance)
 
 
-def _check_format(version: Any) -> None:
-    if version != FORMAT or isinstance(version, bool):
-        hint = "a newer onnxprep reads newer formats" if isinstance(version, int) and version > FORMAT else ""
-        raise SpecError(
-            f"is {shown(version)}", at="onnxprep", expected=f"{FORMAT}, the format of the document", hint=hint
-        )
+def _like(value: Any, *, known_only: bool) -> str:
+    if value is None:
+        return ""
+    families = sorted({family for families in catalogue().values() for family in families if family})
+    return fields.one_of(value, "like", families) if known_only else fields.text(value, "like")
 
 
 def _inputs(value: Any) -> dict[str, TensorSpec]:

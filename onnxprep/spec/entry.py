@@ -27,7 +27,8 @@ class Entry:
         inputs: the values it takes; ``None`` until known: worked out from the flow, or the model's only output.
         outputs: the values it makes, in the order of its ports; ``None`` until worked out.
         where: inside the graph, or in the caller's program.
-        step: the operation itself; ``None`` for what the caller runs unknown to us, and for operations not installed.
+        step: the operation itself; ``None`` for what the caller runs unknown to us, and for operations, families and
+            parameters that this release does not know.
     """
 
     operation: str
@@ -74,13 +75,10 @@ class EntryReader:
             SpecError: it is not one.
         """
         long = _long_form(value, at)
-        operation = fields.text(long["operation"], f"{at}.operation")
+        operation = fields.operation(long["operation"], f"{at}.operation")
         where: Where = "caller" if long.get("where", "graph") == "caller" else "graph"
         fields.one_of(long.get("where", "graph"), f"{at}.where", ("graph", "caller"))
-        if long.get("step", STEP_FORMAT) != STEP_FORMAT:
-            raise SpecError(
-                f"is {shown(long['step'])}", at=f"{at}.step", expected=f"{STEP_FORMAT}, the format of a step"
-            )
+        fields.version(long.get("step", STEP_FORMAT), f"{at}.step", STEP_FORMAT, "the format of a step")
         parameters = _parameters(long.get("parameters"), f"{at}.parameters")
         step = self._step(operation, parameters, where, at)
         if step is not None:
@@ -105,7 +103,12 @@ class EntryReader:
                 at=f"{at}.operation",
                 hint=did_you_mean(operation, catalogue()) or "`onnxprep steps` lists them all",
             )
-        like = self._like(operation, families, parameters, f"{at}.parameters.like")
+        try:
+            like = self._like(operation, families, parameters, f"{at}.parameters.like")
+        except SpecError:
+            if self.known_only:
+                raise
+            return None  # a family of a later release
         cls = families[like]
         if cls.caller != (where == "caller"):
             expected = "`where: caller`, it cannot be baked" if cls.caller else "`where: graph`"
@@ -116,7 +119,9 @@ class EntryReader:
         try:
             return validated(cls, given, like)
         except SpecError as error:
-            raise error.inside(f"{at}.parameters") from None
+            if self.known_only:
+                raise error.inside(f"{at}.parameters") from None
+            return None  # a parameter of a later release
 
     def _like(self, operation: str, families: Mapping[str, type[Step]], parameters: Mapping[str, Any], at: str) -> str:
         named = [family for family in families if family]

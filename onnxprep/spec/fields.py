@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onnxprep.errors import SpecError
 from onnxprep.spec.messages import did_you_mean, shown
+from onnxprep.step import catalogue
 from onnxprep.tensor import CHANNELS, COLORS, DTYPES, Dim, TensorSpec
 
+_OPERATION = re.compile(r"[a-z][a-z0-9_]{0,89}")
 _STEP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _LAYOUT = re.compile(r"[A-Z]{1,8}")
 _MAX_NAME = 200
 _MAX_DIM = 2**31 - 1
+_MAX = sys.float_info.max
 
 
 def mapping(value: Any, at: str, allowed: Sequence[str], required: Sequence[str] = ()) -> Mapping[str, Any]:
@@ -29,6 +33,11 @@ def mapping(value: Any, at: str, allowed: Sequence[str], required: Sequence[str]
         if key not in value:
             raise SpecError("is missing", at=f"{at}.{key}" if at else key)
     return value
+
+
+def optional_mapping(value: Any, at: str, allowed: Sequence[str]) -> Mapping[str, Any]:
+    """``mapping``; what is missing is an empty one."""
+    return {} if value is None else mapping(value, at, allowed)
 
 
 def sequence(value: Any, at: str) -> Sequence[Any]:
@@ -49,7 +58,9 @@ def text(value: Any, at: str) -> str:
 
 
 def texts(value: Any, at: str) -> dict[str, str]:
-    """``value`` as a mapping from text to text."""
+    """``value`` as a mapping from text to text; what is missing is an empty one."""
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise SpecError(f"is {shown(value)}", at=at, expected="a mapping from text to text")
     return {key: text(item, f"{at}.{key}") for key, item in value.items()}
@@ -76,6 +87,23 @@ def step_name(value: Any, at: str) -> str:
 def names(value: Any, at: str) -> tuple[str, ...]:
     """A list of value names."""
     return tuple(value_name(item, f"{at}[{i}]") for i, item in enumerate(sequence(value, at)))
+
+
+def version(value: Any, at: str, wanted: int, what: str) -> None:
+    """Refuses every number but ``wanted``; 1.0 and true are not 1."""
+    if type(value) is not int or value != wanted:
+        hint = "a newer onnxprep reads newer formats" if type(value) is int and value > wanted else ""
+        raise SpecError(f"is {shown(value)}", at=at, expected=f"{wanted}, {what}", hint=hint)
+
+
+def operation(value: Any, at: str) -> str:
+    """An operation's name in snake_case, as default names of steps are made from it."""
+    name = text(value, at)
+    if not _OPERATION.fullmatch(name):
+        raise SpecError(
+            f"is {shown(name)}", at=at, expected="a name in snake_case", hint=did_you_mean(name, catalogue())
+        )
+    return name
 
 
 def one_of(value: Any, at: str, allowed: Sequence[str]) -> str:
@@ -128,7 +156,8 @@ def _layout(value: Any, at: str) -> str:
 def _range(value: Any, at: str, dtype: str) -> tuple[float, float] | None:
     if value is None:
         return (0.0, 255.0) if dtype == "uint8" else None
-    numbers = [v for v in sequence(value, at) if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) != 2 or len(value) != 2 or numbers[0] > numbers[1]:
-        raise SpecError(f"is {shown(value)}", at=at, expected="[lowest, highest]")
-    return float(numbers[0]), float(numbers[1])
+    items = sequence(value, at)
+    numbers = [float(v) for v in items if isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= _MAX]
+    if len(numbers) != 2 or len(items) != 2 or numbers[0] > numbers[1]:
+        raise SpecError(f"is {shown(value)}", at=at, expected="[lowest, highest], two finite numbers")
+    return numbers[0], numbers[1]

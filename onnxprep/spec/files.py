@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,14 @@ INLINE_BYTES = 64 * 2**10
 """Longer content gets a metadata key of its own."""
 
 
-def too_long_for_the_spec(text: str) -> bool:
-    """Whether the content is kept beside the spec instead of in it."""
-    return len(text.encode()) > INLINE_BYTES
+def as_long_file(lines: Sequence[str]) -> str | None:
+    """The content that is kept beside the spec instead of in it; ``None`` where it is short or no file could say it."""
+    text = "\n".join(lines) + "\n"
+    if len(text.encode()) <= INLINE_BYTES or any(
+        not line.strip() or "\n" in line or line[-1] == "\r" for line in lines
+    ):
+        return None
+    return text
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,20 @@ class LinesOf:
         if self.folder is None:
             hint = "load the spec from a file, or write the content into it"
             raise SpecError(f"{shown(name)} cannot be looked up: this spec has no folder", hint=hint)
-        folder = self.folder.resolve()
-        if "\0" in name or not (path := (folder / name).resolve()).is_relative_to(folder):
+        try:
+            folder = self.folder.resolve()
+            path = (folder / name).resolve()
+            inside = path.is_relative_to(folder)
+        except (OSError, ValueError, RuntimeError):  # a name with a NUL, links that go in a circle
+            inside = False
+        if not inside:
             raise SpecError(
                 f"{shown(name)} leads out of the spec's folder", expected="a file beside the spec or below it"
             )
         try:
             return _lines(self.text_of(path))
         except UsageError as error:
-            raise SpecError(error.problem, expected=error.expected) from None
+            raise SpecError(f"{shown(name)}: {error.problem}", expected=error.expected) from None
 
     def text_of(self, path: Path) -> str:
         """A whole file as text.
@@ -56,14 +66,17 @@ class LinesOf:
             UsageError: it cannot be read, is too large, or is not UTF-8.
         """
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise UsageError("is too large", at=str(path), expected=f"at most {MAX_BYTES // 2**20} MB")
-            return path.read_bytes().decode("utf-8-sig")
+            with path.open("rb") as file:  # bounded while it is read: a pipe has no size
+                content = file.read(MAX_BYTES + 1)
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise UsageError("is not UTF-8 text", at=str(path), expected="a YAML or text file") from None
         except (OSError, ValueError) as error:
-            if isinstance(error, UnicodeDecodeError):
-                raise UsageError(f"{path}: is not UTF-8 text", expected="a YAML or text file") from None
             reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(f"{path}: {reason.lower()}", expected="a readable file") from None
+            raise UsageError(reason.lower(), at=str(path), expected="a readable file") from None
+        if len(content) > MAX_BYTES:
+            raise UsageError("is too large", at=str(path), expected=f"at most {MAX_BYTES // 2**20} MB")
+        return text
 
     def _stored(self, digest: str) -> str:
         text = self.stored.get(digest)

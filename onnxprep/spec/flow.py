@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from onnxprep.errors import SpecError
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, shown
+
+FRAME = ("in_size", "gain", "offset")
+"""What `<step>.` may not be followed by in the name of a value: the frame of a geometric step, later."""
 
 
 @dataclass
@@ -16,11 +19,16 @@ class _Scope:
 
     taken: dict[str, str] = field(default_factory=dict)  # name -> where it was given
     ports: dict[str, str] = field(default_factory=dict)  # port name -> latest value on such a port
+    by_caller: set[str] = field(default_factory=set)  # of these, what no baked step can take
+    steps: set[str] = field(default_factory=set)
+    reserved: frozenset[str] = frozenset()
     latest: str | None = None
 
     def take(self, name: str, at: str) -> None:
         if name in self.taken:
             raise SpecError(f"{shown(name)} is the name of {self.taken[name]} too", at=at, expected="another name")
+        if name in self.reserved:
+            raise SpecError(f"{shown(name)} is reserved for the frame of that step", at=at, expected="another name")
         self.taken[name] = at
 
 
@@ -35,19 +43,20 @@ def resolve(
         postprocess: the entries after it.
         from_model: names the spec gives to model outputs.
     """
-    scope = _Scope()
+    named = _step_names([*preprocess, *postprocess], {*inputs, *from_model})
+    frames = frozenset(f"{entry.name}.{part}" for entry in named if entry.where == "graph" for part in FRAME)
+    scope = _Scope(reserved=frames)
     for i, name in enumerate(inputs):
         scope.take(name, f"inputs[{i}].name")
     for name in from_model:
         scope.take(name, f"model.outputs.{name}")
-    named = _step_names([*preprocess, *postprocess], scope)
     before = _side("preprocess", named[: len(preprocess)], scope, inputs)
     scope.latest = None  # the first postprocess step starts from the model
     after = _side("postprocess", named[len(preprocess) :], scope, inputs)
     return before, after
 
 
-def _step_names(entries: Sequence[Entry], scope: _Scope) -> list[Entry]:
+def _step_names(entries: Sequence[Entry], taken: Collection[str]) -> list[Entry]:
     """Names written in the document stand; the others are the operation, then ``_2``, ``_3``."""
     used = {entry.name for entry in entries if entry.name}
     result = []
@@ -55,7 +64,7 @@ def _step_names(entries: Sequence[Entry], scope: _Scope) -> list[Entry]:
         name, n = entry.name, 2
         if not name:
             name = entry.operation
-            while name in used or name in scope.taken:
+            while name in used or name in taken:
                 name, n = f"{entry.operation}_{n}", n + 1
             used.add(name)
         result.append(replace(entry, name=name))
@@ -64,13 +73,12 @@ def _step_names(entries: Sequence[Entry], scope: _Scope) -> list[Entry]:
 
 def _side(side: str, entries: Sequence[Entry], scope: _Scope, inputs: Sequence[str]) -> tuple[Entry, ...]:
     result: list[Entry] = []
-    seen: set[str] = set()
     first_input = inputs[0] if inputs and side == "preprocess" else None
     for i, entry in enumerate(entries):
         at = f"{side}[{i}]"
-        if entry.name in seen:
+        if entry.name in scope.steps:
             raise SpecError(f"{shown(entry.name)} is the name of an earlier step", at=f"{at}.name")
-        seen.add(entry.name)
+        scope.steps.add(entry.name)
         if entry.where == "caller":
             result.append(_caller(side, entry, scope, inputs, at))
             continue
@@ -106,6 +114,9 @@ def _check_inputs(side: str, entry: Entry, taken: tuple[str, ...] | None, scope:
     if ports is not None and len(taken) != len(ports):
         raise SpecError(f"names {len(taken)} values", at=f"{at}.inputs", expected=f"{len(ports)}: {', '.join(ports)}")
     for k, name in enumerate(taken):
+        if side == "postprocess" and name in scope.by_caller:
+            what = f"{shown(name)} is made by the caller, after the graph has run"
+            raise SpecError(what, at=f"{at}.inputs[{k}]", expected="a value of the graph")
         # after the model a name may be one of its tensors, which only the model can tell
         if side == "preprocess" and name not in scope.taken:
             raise SpecError(
@@ -138,6 +149,7 @@ def _caller(side: str, entry: Entry, scope: _Scope, inputs: Sequence[str], at: s
         made = entry.outputs if entry.outputs is not None else (entry.name,)
         for k, name in enumerate(made):
             scope.take(name, f"{at}.outputs[{k}]")
+        scope.by_caller.update(made)
         return replace(entry, outputs=made)
     if not entry.outputs:
         expected = f"the graph inputs it makes: {', '.join(inputs) or 'none are declared'}"
@@ -146,15 +158,15 @@ def _caller(side: str, entry: Entry, scope: _Scope, inputs: Sequence[str], at: s
 
 
 def check_callers(inputs: Sequence[str], preprocess: Sequence[Entry]) -> None:
-    """A chain of caller steps ends in a graph input, and no value is made twice.
+    """What a caller step makes is a graph input or what a later one takes, and nothing is made twice.
 
     Raises:
         SpecError: a chain ends nowhere.
     """
     callers = [(i, entry) for i, entry in enumerate(preprocess) if entry.where == "caller"]
-    wanted = {name for _, entry in callers for name in entry.inputs or ()} | set(inputs)
     made: set[str] = set()
-    for i, entry in callers:
+    for n, (i, entry) in enumerate(callers):
+        wanted = {name for _, later in callers[n + 1 :] for name in later.inputs or ()} | set(inputs)
         for k, name in enumerate(entry.outputs or ()):
             at = f"preprocess[{i}].outputs[{k}]"
             if name not in wanted:

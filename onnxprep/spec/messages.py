@@ -52,7 +52,9 @@ class _Problem:
     def __init__(self, cls: type[Step], parameters: Mapping[str, Any], details: dict[str, Any]) -> None:
         self.cls, self.parameters, self.kind = cls, parameters, str(details["type"])
         self.context = details.get("ctx", {})
-        self.path, self.value = _located(details["loc"], parameters)
+        loc = details["loc"]
+        self.path, self.value = _located(loc, parameters)
+        self.place = loc[-1] if self.kind == "missing" and isinstance(loc[-1], int) else -1
 
     @property
     def at(self) -> str:
@@ -67,6 +69,8 @@ class _Problem:
             return f"a number {low_high[self.kind]} {self.context[bounds[self.kind]]}"
         if self.kind == "literal_error":
             return str(self.context["expected"]).replace("'", "`")
+        if self.kind == "missing":  # the place in a list of fixed length
+            return f"{self.place + 1} values"
         if self.kind in ("too_short", "too_long"):
             few = "at least" if self.kind == "too_short" else "at most"
             return f"{few} {self.context.get('min_length', self.context.get('max_length'))} values"
@@ -74,7 +78,7 @@ class _Problem:
 
     def error(self, expected: str) -> SpecError:
         name = str(self.path[-1]) if self.path else ""
-        if self.kind == "missing":
+        if self.kind == "missing" and self.place < 0:
             info = self.cls.parameters().get(name)
             return SpecError("is missing", at=self.at, expected=(info.description if info else "") or "")
         if self.kind == "extra_forbidden":
@@ -111,6 +115,8 @@ def _most_telling(problems: list[_Problem]) -> SpecError:
     """A union reports every branch: our own finding first, then the deepest; branches of one place are joined."""
     rank = {"onnxprep": 0, "extra_forbidden": 1}
     first = min(problems, key=lambda p: (rank.get(p.kind, 2), -len(p.path)))
-    same = [p for p in problems if p.at == first.at and p.expected and p.kind not in ("missing", "extra_forbidden")]
-    expected = " or ".join(dict.fromkeys(p.expected for p in same)) if first.kind != "onnxprep" else first.expected
+    same = [p for p in problems if p.at == first.at and p.expected and p.kind != "extra_forbidden"]
+    short = max((p.place for p in same), default=-1)  # of several that are missing the last tells the length
+    told = dict.fromkeys(p.expected for p in same if p.kind != "missing" or p.place == short)
+    expected = " or ".join(told) if first.kind != "onnxprep" else first.expected
     return first.error(expected)

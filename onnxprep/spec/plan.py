@@ -11,7 +11,7 @@ from onnxprep.spec.bind import Signature
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import shown
-from onnxprep.step import Step
+from onnxprep.step import Step, catalogue
 from onnxprep.tensor import TensorSpec
 
 __all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "lines", "plan"]
@@ -98,7 +98,9 @@ def _walk(side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec]) -
         at = f"{_SIDES[side]}[{i}]"
         if entry.step is None:
             hint = "install what adds it (see `onnxprep.writer` in the model), or a newer onnxprep"
-            raise ContractError(f"the operation {shown(entry.operation)} is not installed", at=at, hint=hint)
+            what = "with these parameters " if entry.operation in catalogue() else ""
+            problem = f"the operation {shown(entry.operation)} {what}is not installed"
+            raise ContractError(problem, at=at, hint=hint)
         taken, made = entry.inputs or (), entry.outputs or ()
         given = tuple(values[name] for name in taken)
         try:
@@ -126,5 +128,5 @@ def _tensors(specs: tuple[TensorSpec, ...]) -> str:
 
 
 def _family(step: PlannedStep) -> str:
-    claim = type(step.step).claims[step.step.like]
-    return f"like {step.step.like}: {claim.tolerance}" if step.step.like else claim.tolerance
+    tolerance = step.step.promise().tolerance
+    return f"like {step.step.like}: {tolerance}" if step.step.like else tolerance

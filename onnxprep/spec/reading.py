@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import yaml
 
 from onnxprep.errors import SpecError
+from onnxprep.spec.messages import shown
 
 MAX_BYTES = 8 * 2**20
 MAX_DEPTH = 32
@@ -36,7 +37,8 @@ def read(text: str) -> Any:
     """
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise SpecError("is too large", expected=f"at most {MAX_BYTES // 2**20} MB", got=f"{len(text) / 2**20:.1f} MB")
-    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+    text = _check_text(text.removeprefix("\ufeff"))
+    if text.lstrip(" \t\r\n")[:1] in ("{", "["):
         return _read_json_or_flow(text)
     return _read_yaml(text)
 
@@ -73,7 +75,8 @@ def _read_json_or_flow(text: str) -> Any:
 
 # JSON -----------------------------------------------------------------------------------------------------------
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# a text that never ends takes the rest at once: tried again from each quote in it, 8 MB would take hours
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def _check_depth(text: str) -> None:
@@ -107,7 +110,7 @@ def _check_texts(value: Any) -> None:
 
 
 def _duplicate(key: str) -> SpecError:
-    return SpecError(f"key {key!r} stands here twice", expected="each key once")
+    return SpecError(f"the key {shown(key)} stands twice in one mapping", expected="each key once")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -127,9 +130,13 @@ def _int(text: str) -> int:
     return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _check_text(text: str) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise SpecError("text holds half a surrogate pair", expected="whole characters", got=ascii(text)[:60])
+    if found := _SURROGATE.search(text):
+        near = ascii(text[max(found.start() - 20, 0) : found.end()])
+        raise SpecError("text holds half a surrogate pair", expected="whole characters", got=near)
     return text
 
 
@@ -164,7 +171,7 @@ def _plain_events(text: str) -> Iterator[yaml.Event]:
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             raise SpecError("anchors and aliases are not read", at=_place(event), hint="write the value out")
         tag = getattr(event, "tag", None)
-        if tag not in (None, "!"):
+        if tag is not None:
             raise SpecError(f"the tag {tag} is not read", at=_place(event), hint="plain data needs no tags")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
@@ -199,7 +206,7 @@ def _mapping(events: Iterator[yaml.Event]) -> dict[str, Any]:
     while not isinstance(event := next(events), yaml.MappingEndEvent):
         key = _value(event, events)
         if not isinstance(key, str):
-            raise SpecError(f"the key {key!r} is not text", at=_place(event), hint="quote it")
+            raise SpecError(f"the key {shown(key)} is not text", at=_place(event), hint="quote it")
         if key == "<<":
             raise SpecError("merge keys are not read", at=_place(event), hint="write the keys out")
         if key in result:

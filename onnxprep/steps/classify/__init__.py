@@ -1,1 +1,1 @@
-"""Steps that turn class scores into answers."""
+"""Steps on scores: what a classifier gives, made into names and probabilities."""

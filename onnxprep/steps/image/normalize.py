@@ -39,22 +39,39 @@ class Normalize(Step):
         "numpy": Claim("numpy", ">=1.26", "(x - mean) / std in float32"),
     }
 
-    mean: tuple[float, ...] = parameter("per channel, in the unit of the input (0..1 after rescale)")
-    std: Annotated[tuple[float, ...], AfterValidator(_no_zero)] = parameter("per channel, same unit; never 0")
+    mean: tuple[float, ...] = parameter("per channel, in the unit of the input (0..1 after rescale)", min_length=1)
+    std: Annotated[tuple[float, ...], AfterValidator(_no_zero)] = parameter(
+        "per channel, same unit; never 0", min_length=1
+    )
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Keeps dtype, layout and shape; the range is computed, the colour stays."""
+        """Keeps dtype, layout, shape and colour; the range is what becomes of its ends."""
         (x,) = inputs
-        refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint="put `rescale` before it")
-        refuse_unless(x.layout is not None and "C" in x.layout, "needs an axis C", expected="a layout with C", got=x)
-        channels = x.dim("C")
+        hint = "put `rescale` before it" if x.dtype == "uint8" else "put `to_dtype` before it"
+        refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint=hint)
+        named = x.layout is not None and "C" in x.layout and x.rank == len(x.layout)
+        refuse_unless(named, "needs an axis C", expected="a layout with C, such as NCHW", got=x)
         refuse_unless(
-            channels in (None, len(self.mean)) and len(self.mean) == len(self.std),
+            len(self.mean) == len(self.std),
+            "has not as many std as mean",
+            expected=f"{len(self.mean)} std",
+            got=x,
+            hint="one mean and one std per channel",
+        )
+        refuse_unless(
+            x.dim("C") in (None, len(self.mean)) or isinstance(x.dim("C"), str),
             "has another number of channels",
             expected=f"C = {len(self.mean)}, one per mean and std",
             got=x,
         )
-        return (replace(x, range=None),)
+        return (replace(x, range=self._range(x.range)),)
+
+    def _range(self, given: tuple[float, float] | None) -> tuple[float, float] | None:
+        if given is None:
+            return None
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        ends = [(np.float32(end) - mean) / std for end in given]
+        return float(np.min(ends)), float(np.max(ends))
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Sub, Div: never a multiplication by 1/std, which differs in 31 % of the values."""

@@ -1,0 +1,67 @@
+"""Commands that look at or run a model: inspect, run, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from onnxprep.cli.group import FILE, say, say_json, tell, with_json
+
+
+@click.command("inspect")
+@click.argument("model", type=FILE)
+@click.option("--source", is_flag=True, help="Print our nodes as onnxscript code, too.")
+@with_json
+def inspect_model(model: Path, source: bool, as_json: bool) -> None:
+    """Print what is inside MODEL: spec, steps, inputs, outputs, proof."""
+    from onnxprep.runtime.inspection import inspect, nodes_as_code
+
+    found = inspect(model)
+    if as_json:
+        say_json(found)
+        return
+    for key, value in found.items():
+        for i, line in enumerate(value if isinstance(value, list) else [value]):
+            say(f"{key if i == 0 else '':<10} {line}")
+    if source:
+        say(nodes_as_code(model))
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("inputs", nargs=-1, required=True, metavar="[NAME=]FILE...")
+@click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
+@click.option("--save", type=FILE, help="Write the outputs as NAME.npy into this folder.")
+@with_json
+def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: Path | None, as_json: bool) -> None:
+    """Run MODEL on pictures or .npy arrays and print its named outputs."""
+    from onnxprep.runtime.running import as_json_values, run_files, save_arrays, shown
+
+    results = run_files(model, inputs, provider, tell)
+    if save is not None:
+        save_arrays(results, save)
+    if as_json:
+        say_json([{"input": name, "outputs": as_json_values(outputs)} for name, outputs in results])
+        return
+    for name, outputs in results:
+        say(name)
+        for line in shown(outputs):
+            say(f"  {line}")
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("--provider", multiple=True, help="Run the goldens on this onnxruntime provider; any number of times.")
+@with_json
+def verify(model: Path, provider: tuple[str, ...], as_json: bool) -> None:
+    """Check MODEL's digests and run its goldens; exit 5 names the first difference."""
+    from onnxprep.runtime.verify import verify as verify_model
+
+    checked = verify_model(model, provider)
+    if as_json:
+        say_json({"ok": True, "checked": checked.lines})
+        return
+    for line in checked.lines:
+        say(line)
+    say(f"{model}: ok")

@@ -1,0 +1,88 @@
+"""Commands that write files: export, strip."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("--spec", type=FILE, required=True, help="The spec: YAML or JSON.")
+@click.option("-o", "--output", type=FILE, required=True, help="Where the new file goes.")
+@click.option("--golden", multiple=True, metavar="[NAME=]FILE", help="Record this input (.npy or picture) as proof.")
+@click.option(
+    "--expect", multiple=True, metavar="VALUE=T.npy", help="What training made of the golden, for this value."
+)
+@click.option("--provider", multiple=True, help="Load the result on this onnxruntime provider; any number of times.")
+@click.option("--no-run", is_flag=True, help="Do not load the whole model in onnxruntime.")
+@click.option("--strict", is_flag=True, help="What cannot be proven about the fit is an error.")
+@click.option("--upgrade-opset", is_flag=True, help="Allow rewriting the model's body for a higher opset.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@with_json
+def export(
+    model: Path,
+    spec: Path,
+    output: Path,
+    golden: tuple[str, ...],
+    expect: tuple[str, ...],
+    provider: tuple[str, ...],
+    no_run: bool,
+    strict: bool,
+    upgrade_opset: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Attach SPEC's steps to MODEL, validate, store the spec and its proof, and write one file."""
+    start = time.perf_counter()
+    from onnxprep.runtime.export import export as export_model
+    from onnxprep.runtime.files import read_array
+    from onnxprep.runtime.pictures import golden_inputs
+    from onnxprep.spec.document import Spec
+
+    imported = time.perf_counter() - start
+    loaded = Spec.load(spec)
+    report = export_model(
+        model,
+        loaded,
+        output,
+        goldens=[golden_inputs(golden, loaded)] if golden else [],
+        expect={name: read_array(path) for name, path in named_files(expect, "--expect").items()},
+        providers=provider,
+        run=not no_run,
+        strict=strict,
+        upgrade_opset=upgrade_opset,
+        force=force,
+    )
+    report.seconds = {"import": imported, **report.seconds}
+    for line in report.warnings:
+        tell(f"warning: {line}")
+    if as_json:
+        say_json({"ok": True, **vars(report), "out": str(report.out)})
+        return
+    for line in (*report.plan, *report.contract, *report.goldens):
+        say(line)
+    say(f"wrote {report.out}: {report.sizes[1]:,} bytes (model {report.sizes[0]:,}), spec {report.digest[:16]}")
+    tell("time  " + ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items()))
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("-o", "--output", type=FILE, required=True, help="Where the original goes.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@with_json
+def strip(model: Path, output: Path, force: bool, as_json: bool) -> None:
+    """Give the original of MODEL back, byte for byte where that was promised."""
+    from onnxprep.runtime.build import strip as strip_model
+
+    stripped = strip_model(model, output, force=force)
+    if as_json:
+        say_json({"ok": True, "out": str(output), "exact": stripped.exact, "reason": stripped.reason})
+        return
+    say(f"wrote {output}: " + ("the original file, byte for byte" if stripped.exact else "an equal model"))
+    if stripped.reason:
+        tell(f"not byte for byte: {stripped.reason}")

@@ -1,0 +1,43 @@
+"""Spec + model -> augmented model, in one pure call: bind, plan, unify, attach. Export and verify both go this way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx import ModelProto
+
+from onnxprep.graph.attach import attach
+from onnxprep.graph.contract import Contract, unify
+from onnxprep.graph.contract import bind as bind_symbols
+from onnxprep.graph.signature import signature
+from onnxprep.spec.bind import bind
+from onnxprep.spec.document import Spec
+from onnxprep.spec.plan import Plan, plan
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A spec that fits a model: with every default written out, its plan, and how the two meet."""
+
+    spec: Spec
+    plan: Plan
+    contract: Contract
+
+
+def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
+    """Joins spec and model on paper.
+
+    Raises:
+        SpecError: the document does not hold together.
+        ContractError: steps do not fit each other or the model; with ``strict``, also where that cannot be proven.
+    """
+    wanted = signature(model)
+    bound = bind(spec, wanted)
+    planned = plan(bound, wanted)
+    contract = unify(planned, wanted, strict=strict)
+    return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
+
+
+def assemble(fitted: Fitted, model: ModelProto, opset: int | None = None) -> ModelProto:
+    """The augmented model, without metadata."""
+    return attach(model, fitted.plan, opset)

@@ -1,0 +1,250 @@
+"""Plan + model -> one model. The body is not rewritten: our last node takes over the name the model already reads.
+
+Names change in our own nodes only, with one exception: where the spec gives a graph input or output a name that another
+tensor of the body has, that tensor is renamed to ``onnxprep/body.<name>``, everywhere; the name itself says how to undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from onnx import ModelProto, NodeProto, ValueInfoProto, helper
+
+from onnxprep.emit import type_proto
+from onnxprep.errors import ContractError
+from onnxprep.graph import metadata, names
+from onnxprep.graph.fragment import emit_steps
+from onnxprep.graph.opset import default_opset, needs, raise_opset
+from onnxprep.graph.signature import initialized_names, is_tensor, signature
+from onnxprep.graph.symbols import declared
+from onnxprep.spec.plan import Plan, Side
+from onnxprep.tensor import TensorSpec
+
+BODY = names.PREFIX + "body."
+"""What the names of renamed body tensors begin with; the rest is the name they had."""
+
+
+def attach(model: ModelProto, plan: Plan, opset: int | None = None) -> ModelProto:
+    """A copy of the model with the plan's steps before and behind it.
+
+    Args:
+        model: the user's model; not changed.
+        plan: the steps, with bound symbols as numbers.
+        opset: the ai.onnx opset to write for, if not the model's own; the copy then carries this number. Whether the
+            body means the same there has been settled before (``opset.restampable``).
+
+    Raises:
+        ContractError: the model has steps already, its opset is too low for a step, or a name is taken.
+    """
+    _refuse(model, plan)
+    joined = ModelProto()
+    joined.CopyFrom(model)
+    number = _set_opset(joined, plan, opset)
+    moved = _moved(model, plan)
+    names.rename(joined, moved)
+    own = Own({name: name for name in plan.inputs})
+    emit_side(own, plan, "pre", number)
+    feed(own, plan, moved)
+    own.tensors |= {value: moved.get(name, name) for value, name in plan.gives.items()}
+    emit_side(own, plan, "post", number)
+    give(own, plan)
+    _assemble(joined, model, plan, own, moved)
+    return joined
+
+
+@dataclass
+class Own:
+    """Our nodes so far, the tensor that carries each value, and the names that are given for good."""
+
+    tensors: dict[str, str]
+    before: list[NodeProto] = field(default_factory=list)
+    behind: list[NodeProto] = field(default_factory=list)
+    fixed: set[str] = field(default_factory=set)
+
+
+# before anything is written ----------------------------------------------------------------------------------------
+
+
+def _refuse(model: ModelProto, plan: Plan) -> None:
+    if any(name.startswith(names.PREFIX) for name in _all_names(model)) or metadata.read(model):
+        raise ContractError(
+            "already has onnxprep steps", at="model", expected="a model without them", hint="`onnxprep strip` it first"
+        )
+    known = signature(model)
+    for name in plan.feeds:
+        if name not in known.inputs:
+            raise ContractError("is no input of the model", at=f"model.inputs.{name}", expected=_list(known.inputs))
+    for value, name in plan.gives.items():
+        if name not in known.outputs:
+            raise ContractError(
+                "is no output of the model", at=f"model.outputs.{value}", expected=_list(known.outputs), got=name
+            )
+    _refuse_taken(model, plan)
+
+
+def _all_names(model: ModelProto) -> set[str]:
+    return names.tensor_names(model) | {node.name for graph in names.graphs(model) for node in graph.node}
+
+
+def _refuse_taken(model: ModelProto, plan: Plan) -> None:
+    """Inputs that stay, and outputs that are no tensors, keep their names: the caller knows them by these."""
+    initialized = {info.name for info in model.graph.input} - signature(model).inputs.keys()
+    stay = {info.name for info in model.graph.input if info.name not in plan.feeds and info.name not in initialized}
+    stay |= {info.name for info in (*model.graph.input, *model.graph.output) if not is_tensor(info)}
+    for name in (*plan.inputs, *plan.outputs):
+        if name in stay and plan.gives.get(name) != name:
+            raise ContractError(
+                "is the name of a model input or output that stays as it is", at=name, hint="choose another name"
+            )
+
+
+def _list(found: Mapping[str, TensorSpec]) -> str:
+    return ", ".join(found) or "no tensors"
+
+
+def _set_opset(joined: ModelProto, plan: Plan, opset: int | None) -> int:
+    """The number to write for; the copy is stamped with it."""
+    own = default_opset(joined)
+    needed = needs(plan)
+    number = opset or own or max(needed, 11)
+    if needed > number:
+        step = max(plan.steps, key=lambda step: step.step.min_opset)
+        raise ContractError(
+            f"{step.name} needs a higher opset than the model has",
+            at=step.path, expected=f"opset {needed} or higher", got=f"opset {number}",
+            hint="--upgrade-opset rewrites the model's body for a higher one",
+        )  # fmt: skip
+    if number != own:
+        raise_opset(joined, number)
+    return number
+
+
+def _moved(model: ModelProto, plan: Plan) -> dict[str, str]:
+    """Body tensors that must give up their name to a graph input or output of the spec."""
+    taken = names.tensor_names(model)
+    wanted = dict.fromkeys((*plan.inputs, *plan.outputs))
+    return {name: BODY + name for name in wanted if name in taken and not _is_same(plan, name)}
+
+
+def _is_same(plan: Plan, name: str) -> bool:
+    """Whether value and body tensor of that name are one tensor anyway: the model's output, or what feeds its input."""
+    return plan.gives.get(name) == name or plan.feeds.get(name) == name
+
+
+# nodes -------------------------------------------------------------------------------------------------------------
+
+
+def emit_side(own: Own, plan: Plan, side: Side, opset: int) -> None:
+    """Emits the steps of one side for what is known so far."""
+    steps = plan.side(side)
+    made = {name for step in steps for name in step.outputs}
+    wanted = {*plan.feeds.values(), *plan.outputs, *(name for step in plan.side("post") for name in step.inputs)}
+    published = [name for step in steps for name in step.outputs if name in wanted]
+    given = {name: plan.values[name] for name in own.tensors if name not in made}
+    fragment = emit_steps(steps, given, own.tensors, opset, published)
+    (own.before if side == "pre" else own.behind).extend(fragment.nodes)
+    own.tensors |= fragment.tensors
+
+
+def feed(own: Own, plan: Plan, moved: Mapping[str, str]) -> None:
+    """Every fed model input gets its value: under its own name, through an Identity only where that cannot be."""
+    pairs = [(moved.get(name, name), value) for name, value in plan.feeds.items()]
+    pairs.sort(key=lambda pair: pair[0] != pair[1])  # a value called like the input it feeds comes first
+    _name(own, own.before, pairs, "pre.feed")
+
+
+def give(own: Own, plan: Plan) -> None:
+    """Every output gets its value's name."""
+    _name(own, own.behind, [(value, value) for value in plan.outputs], "post.output")
+
+
+def _name(own: Own, place: list[NodeProto], pairs: list[tuple[str, str]], label: str) -> None:
+    """For each (name, value): the tensor of the value becomes ``name``, or is copied there at the end of ``place``."""
+    nodes = [*own.before, *own.behind]
+    free = {name for node in nodes for name in node.output} - own.fixed
+    to: dict[str, str] = {}
+    copied: list[tuple[str, str]] = []
+    for name, value in pairs:
+        tensor = own.tensors[value]
+        if tensor in free:
+            free.remove(tensor)
+            to[tensor] = name
+        elif tensor != name:
+            copied.append((name, value))
+        own.fixed.add(name)
+    names.rename_in_nodes(nodes, to)
+    own.tensors = {value: to.get(tensor, tensor) for value, tensor in own.tensors.items()}
+    for k, (name, value) in enumerate(copied):
+        node = f"{names.PREFIX}{label}.{k}/Identity_0"
+        place.append(helper.make_node("Identity", [own.tensors[value]], [name], node))
+    own.tensors |= {value: name for name, value in copied if name == value}
+
+
+# the graph's frame -------------------------------------------------------------------------------------------------
+
+
+def _assemble(joined: ModelProto, model: ModelProto, plan: Plan, own: Own, moved: Mapping[str, str]) -> None:
+    graph = joined.graph
+    for k, node in enumerate(own.before):
+        graph.node.insert(k, node)
+    graph.node.extend(own.behind)
+    specs = declared(plan, model)
+    old_inputs, old_outputs = list(model.graph.input), list(model.graph.output)
+    inputs = _inputs(old_inputs, plan, specs, moved)
+    outputs = _outputs(old_outputs, plan, specs)
+    kept = {info.name for info in (*inputs, *outputs, *graph.value_info)} | initialized_names(joined)
+    former = {
+        info.name: info
+        for info in (_called(info, moved.get(info.name, info.name)) for info in (*old_inputs, *old_outputs))
+    }
+    del graph.input[:]
+    del graph.output[:]
+    graph.input.extend(inputs)
+    graph.output.extend(outputs)
+    # the type that the model declares for what it is fed stays: tools compare it with what our nodes give
+    graph.value_info.extend(info for name, info in former.items() if name not in kept)
+
+
+def _inputs(
+    old: list[ValueInfoProto], plan: Plan, specs: Mapping[str, TensorSpec], moved: Mapping[str, str]
+) -> list[ValueInfoProto]:
+    """The spec's inputs where the first fed one stood; inputs that nothing feeds in their order."""
+    same = {info.name: info for info in old if plan.feeds.get(info.name) == info.name}
+    new = [_described(name, specs[name], same.get(name)) for name in plan.inputs]
+    at = next((k for k, info in enumerate(old) if info.name in plan.feeds), 0)
+    before, behind = (
+        [_called(i, moved.get(i.name, i.name)) for i in part if i.name not in plan.feeds]
+        for part in (old[:at], old[at:])
+    )
+    return [*before, *new, *behind]
+
+
+def _outputs(old: list[ValueInfoProto], plan: Plan, specs: Mapping[str, TensorSpec]) -> list[ValueInfoProto]:
+    """The plan's outputs, then what is no tensor and so no value."""
+    models = {info.name: info for info in old}
+    new = [
+        _called(models[plan.gives[value]], value) if value in plan.gives else _described(value, specs[value], None)
+        for value in plan.outputs
+    ]
+    return new + [info for info in old if not is_tensor(info)]
+
+
+def _described(name: str, spec: TensorSpec, same: ValueInfoProto | None) -> ValueInfoProto:
+    """A ValueInfo of our own type; the model's own text and tags about the same tensor stay."""
+    info = ValueInfoProto()
+    if same is not None:
+        info.CopyFrom(same)
+    info.name = name
+    wanted = type_proto(spec)
+    if info.type != wanted:
+        info.type.CopyFrom(wanted)
+    return info
+
+
+def _called(info: ValueInfoProto, name: str) -> ValueInfoProto:
+    copy = ValueInfoProto()
+    copy.CopyFrom(info)
+    if copy.name != name:
+        copy.name = name
+    return copy

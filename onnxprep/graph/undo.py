@@ -1,0 +1,184 @@
+"""strip: the model as it was before the steps came, and the record that makes it possible."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import ModelProto, OperatorSetIdProto, ValueInfoProto
+
+from onnxprep.errors import ContractError
+from onnxprep.graph import metadata, names
+from onnxprep.graph.attach import BODY
+from onnxprep.graph.parse import refuse_unreadable
+from onnxprep.graph.signature import initialized_names
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """The original model.
+
+    Attributes:
+        model: it.
+        data: it, serialised.
+        exact: whether ``data`` is the original file, byte for byte (its sha256 has been compared).
+        reason: why not; empty where it is.
+    """
+
+    model: ModelProto
+    data: bytes
+    exact: bool
+    reason: str = ""
+
+
+def record(original: ModelProto, original_bytes: bytes, *, keys: Collection[str] = (), rewritten: bool = False) -> str:
+    """What ``onnxprep.undo`` holds, as canonical JSON.
+
+    Args:
+        original: the model that ``attach`` gets.
+        original_bytes: the user's file.
+        keys: metadata keys besides ``onnxprep.*`` that will be added.
+        rewritten: whether ``original`` is no longer what the file holds (``--upgrade-opset``).
+    """
+    graph = original.graph
+    initialized = initialized_names(original)
+    known = {info.name for info in graph.value_info}
+    entry = {
+        "exact": not rewritten and original.SerializeToString() == original_bytes,
+        "rewritten": rewritten,
+        "sha256": hashlib.sha256(original_bytes).hexdigest(),
+        # an old model lists its weights as inputs, by the hundred: they never leave the graph
+        "inputs": [[at, _text(info)] for at, info in enumerate(graph.input) if info.name not in initialized],
+        "outputs": [_text(info) for info in graph.output],
+        "opset_imports": [_text(imported) for imported in original.opset_import],
+        "value_info": sorted({info.name for info in (*graph.input, *graph.output)} - known - initialized),
+        "metadata": sorted(keys),
+    }
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"))
+
+
+def strip(model: ModelProto) -> Stripped:
+    """Removes everything that onnxprep added.
+
+    Raises:
+        ContractError: there is nothing of ours in the model, or its record is damaged or does not fit the graph.
+    """
+    refuse_unreadable(model)
+    entry = _read_record(model)
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    try:
+        _restore(copy, entry)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, DecodeError) as error:
+        raise _unreadable() from error
+    _refuse_dangling(copy)
+    data = copy.SerializeToString()
+    if hashlib.sha256(data).hexdigest() == entry.get("sha256"):
+        return Stripped(copy, data, exact=True)
+    return Stripped(copy, data, exact=False, reason=_reason(entry))
+
+
+def _reason(entry: dict[str, Any]) -> str:
+    if entry.get("rewritten"):
+        return "its body was rewritten for a higher opset when the steps were attached"
+    if not entry.get("exact"):
+        return "the original file was written in another way than protobuf writes this model; the model is equal"
+    return "the body has been changed since the steps were attached"
+
+
+def _text(message: ValueInfoProto | OperatorSetIdProto) -> str:
+    return base64.b64encode(message.SerializeToString()).decode("ascii")
+
+
+# reading it --------------------------------------------------------------------------------------------------------
+
+
+def _read_record(model: ModelProto) -> dict[str, Any]:
+    text = metadata.read(model).get(metadata.UNDO)
+    if text is None:
+        if not metadata.onnxprep_nodes(model):
+            raise ContractError("has no onnxprep steps", at="model", expected="a model that onnxprep exported")
+        raise ContractError(
+            "has onnxprep steps, but not the record of what it was before", at="model",
+            expected=f"the metadata key {metadata.UNDO}", hint="a tool that drops metadata was run on it; use the original file",
+        )  # fmt: skip
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable() from error
+    if not isinstance(entry, dict):
+        raise _unreadable()
+    return entry
+
+
+def _unreadable() -> ContractError:
+    return ContractError(
+        "is damaged: it cannot be read",
+        at=metadata.UNDO,
+        expected="the record that export wrote",
+        hint="use the original file",
+    )
+
+
+def _restore(model: ModelProto, entry: dict[str, Any]) -> None:
+    graph = model.graph
+    for k in reversed(range(len(graph.node))):
+        if names.is_ours(graph.node[k]):
+            del graph.node[k]
+    initialized = initialized_names(model)
+    weights = [info for info in graph.input if info.name in initialized]
+    names.rename(model, {name: name.removeprefix(BODY) for name in names.tensor_names(model) if name.startswith(BODY)})
+    inputs = [_copy(info) for info in weights]
+    for at, text in entry["inputs"]:
+        if at > len(inputs):
+            raise ValueError(at)
+        inputs.insert(at, _info(text))
+    outputs = [_info(text) for text in entry["outputs"]]
+    imports = [OperatorSetIdProto.FromString(_bytes(text)) for text in entry["opset_imports"]]
+    for place, former in ((graph.input, inputs), (graph.output, outputs), (model.opset_import, imports)):
+        del place[:]
+        place.extend(former)
+    _remove_infos(model, set(entry["value_info"]))
+    metadata.remove(model, entry["metadata"])
+
+
+def _remove_infos(model: ModelProto, added: set[str]) -> None:
+    """The entries that attach added, and what later tools wrote about tensors of ours."""
+    infos = model.graph.value_info
+    for k in reversed(range(len(infos))):
+        if infos[k].name in added or infos[k].name.startswith(names.PREFIX):
+            del infos[k]
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _copy(info: ValueInfoProto) -> ValueInfoProto:
+    copy = ValueInfoProto()
+    copy.CopyFrom(info)
+    return copy
+
+
+def _info(text: str) -> ValueInfoProto:
+    return ValueInfoProto.FromString(_bytes(text))  # type: ignore[no-any-return]
+
+
+def _refuse_dangling(model: ModelProto) -> None:
+    """After a faithful restore every tensor that is read is also made; else another tool has joined steps and body."""
+    graph = model.graph
+    made = initialized_names(model) | {info.name for info in graph.input} | {""}
+    made |= {name for node in graph.node for name in node.output}
+    read = [name for node in graph.node for name in node.input] + [info.name for info in graph.output]
+    missing = next((name for name in read if name not in made), None)
+    if missing is not None:
+        raise ContractError(
+            f"the steps cannot be taken out: {missing} would be read but never made", at="model",
+            expected="the body that export found", hint="another tool has changed nodes where steps and body meet; use the original file",
+        )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Arrays as text: how a golden holds them, and how two of them are compared."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from onnxprep.errors import ParityError
+from onnxprep.tensor import Array
+
+_MAX_BYTES = 2**30
+
+
+def digest(array: Array) -> str:
+    """sha256 of dtype, shape and content, little-endian, in C order; texts by their JSON."""
+    head = json.dumps([_dtype(array), list(array.shape)]).encode()
+    return hashlib.sha256(head + b"\n" + _content(array)).hexdigest()
+
+
+def packed(array: Array) -> dict[str, Any]:
+    """The array as JSON values: numbers deflated in base64, texts as they are."""
+    written: dict[str, Any] = {"dtype": _dtype(array), "shape": list(array.shape), "sha256": digest(array)}
+    if written["dtype"] == "string":
+        return written | {"text": [str(item) for item in array.ravel()]}
+    return written | {"zlib": base64.b64encode(zlib.compress(_content(array), 9)).decode("ascii")}
+
+
+def unpacked(written: Mapping[str, Any], at: str) -> Array:
+    """The array again; no more is inflated than its shape says.
+
+    Raises:
+        ParityError: the text is damaged, or does not match its own digest.
+    """
+    try:
+        shape = tuple(int(n) for n in written["shape"])
+        array = _texts(written, shape) if written["dtype"] == "string" else _numbers(written, shape)
+    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
+        raise ParityError(
+            "cannot be read", at=at, got=str(error)[:120], hint="the file was changed or damaged"
+        ) from None
+    if digest(array) != written.get("sha256"):
+        raise ParityError("does not match its own digest", at=at, hint="the file was changed or damaged")
+    return array
+
+
+def _texts(written: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
+    return np.array([str(item) for item in written["text"]], dtype=object).reshape(shape)
+
+
+def _numbers(written: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
+    dtype = np.dtype(str(written["dtype"]))
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.kind not in "biuf" or min(shape, default=0) < 0 or size > _MAX_BYTES:
+        raise ValueError(f"{dtype} {shape}")
+    inflate = zlib.decompressobj()
+    content = inflate.decompress(base64.b64decode(written["zlib"], validate=True), max(size, 1))
+    if len(content) != size or not inflate.eof or inflate.unused_data:
+        raise ValueError(f"the content is not {size} bytes long")
+    return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def _dtype(array: Array) -> str:
+    return "string" if array.dtype.kind in "OUS" else array.dtype.name
+
+
+def _content(array: Array) -> bytes:
+    if _dtype(array) == "string":
+        return json.dumps([str(item) for item in array.ravel()]).encode()
+    little = array.dtype.newbyteorder("<")
+    return np.ascontiguousarray(array, dtype=little).tobytes()
+
+
+def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str:
+    """Where the two differ first, and by what; ``""`` where they are equal.
+
+    Floats count as equal bit for bit (NaN equals NaN), or with a tolerance where their difference is within it.
+    """
+    if _dtype(got) != _dtype(expected) or got.shape != expected.shape:
+        return f"{_dtype(got)}{list(got.shape)} instead of {_dtype(expected)}{list(expected.shape)}"
+    differing = _differing(got, expected, tolerance)
+    count = int(np.count_nonzero(differing))
+    if not count:
+        return ""
+    index = tuple(int(i) for i in np.argwhere(differing)[0])
+    a, b = got[index], expected[index]
+    return f"index {list(index)}: {a!s} instead of {b!s}; {count} of {got.size} values differ"
+
+
+def _differing(got: Array, expected: Array, tolerance: float) -> Array:
+    if got.dtype.kind != "f":
+        return np.asarray(got != expected)
+    bits = f"u{got.dtype.itemsize}"
+    differing = np.ascontiguousarray(got).view(bits) != np.ascontiguousarray(expected).view(bits)
+    differing &= ~(np.isnan(got) & np.isnan(expected))
+    if tolerance:
+        with np.errstate(invalid="ignore"):
+            differing &= ~(np.abs(got.astype(np.float64) - expected.astype(np.float64)) <= tolerance)
+    return np.asarray(differing)

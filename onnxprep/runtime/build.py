@@ -1,0 +1,44 @@
+"""Build and strip: preprocessing as a model of its own; the original back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from onnxprep.graph import undo
+from onnxprep.graph.standalone import standalone
+from onnxprep.runtime.files import Draft, check_output, read_model
+from onnxprep.spec.bind import bind_alone
+from onnxprep.spec.document import Spec
+from onnxprep.spec.plan import plan
+
+
+def build(spec: Spec | str | Path | Mapping[str, Any]) -> ModelProto:
+    """The preprocessing alone as an ONNX model: the same graph, in a training data loader.
+
+    Raises:
+        SpecError: the document is wrong.
+        ContractError: a step does not work on what it gets.
+    """
+    loaded = spec if isinstance(spec, Spec) else Spec.load(spec)
+    return standalone(plan(bind_alone(loaded)))
+
+
+def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.Stripped:
+    """Writes the original model.
+
+    Raises:
+        UsageError: a path is wrong.
+        ContractError: the model holds nothing of ours, or cannot be restored.
+    """
+    source, target = Path(model), Path(out)
+    check_output(target, [source], force=force)
+    joined, _ = read_model(source)
+    stripped = undo.strip(joined)
+    with Draft(target) as draft:
+        draft.write(stripped.data)
+        draft.keep()
+    return stripped

@@ -1,0 +1,206 @@
+"""Export: a model and a spec in, one self-contained, proven file out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from onnxprep.errors import ContractError, UsageError
+from onnxprep.graph import metadata, undo
+from onnxprep.graph.assemble import Fitted, assemble, fit
+from onnxprep.graph.opset import default_opset
+from onnxprep.graph.seal import SEAL, seal
+from onnxprep.runtime import golden
+from onnxprep.runtime.beside import refuse_unreachable
+from onnxprep.runtime.files import Draft, check_output, read_model
+from onnxprep.runtime.raise_opset import Raised, raised
+from onnxprep.runtime.record import record
+from onnxprep.runtime.session import Session
+from onnxprep.spec.document import Spec
+from onnxprep.spec.entry import Entry
+from onnxprep.spec.plan import lines
+from onnxprep.tensor import Array
+
+
+@dataclass
+class Report:
+    """What an export did, for printing.
+
+    Attributes:
+        out: the written model.
+        plan: one line per step.
+        contract: how steps and model meet.
+        warnings: what could not be proven.
+        goldens: one line per recorded sample.
+        digest: the spec's.
+        sizes: bytes of the original and of the new file.
+        seconds: wall time by stage.
+    """
+
+    out: Path
+    plan: list[str] = field(default_factory=list)
+    contract: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    goldens: list[str] = field(default_factory=list)
+    digest: str = ""
+    sizes: tuple[int, int] = (0, 0)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time spent inside to a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def export(
+    model: str | Path,
+    spec: Spec | str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    goldens: Sequence[Mapping[str, Array]] = (),
+    expect: Mapping[str, Array] | None = None,
+    providers: Sequence[str] = (),
+    run: bool = True,
+    strict: bool = False,
+    upgrade_opset: bool = False,
+    force: bool = False,
+) -> Report:
+    """Attaches the spec's steps to the model, validates the result, stores spec and proof, and writes it.
+
+    Args:
+        model: the exported ONNX file; it is never changed.
+        spec: a Spec, a path to one, its text, or plain data.
+        out: where the new file goes; beside the original where weights lie in files of their own.
+        goldens: inputs to record, each a mapping from graph input to array.
+        expect: what training made of the first golden's inputs, by value name.
+        providers: onnxruntime providers to load the result with; the CPU by default.
+        run: False to leave out loading the whole model (and so goldens).
+        strict: whether what cannot be proven about the fit is an error.
+        upgrade_opset: whether the model's body may be rewritten for a higher opset.
+        force: whether an existing ``out`` may be replaced.
+
+    Raises:
+        UsageError, SpecError, ContractError, ParityError: see ``onnxprep.errors``; nothing is written.
+    """
+    source, target = Path(model), Path(out)
+    report = Report(target)
+    loaded = spec if isinstance(spec, Spec) else Spec.load(spec)
+    if not run and (goldens or expect):
+        raise UsageError("a golden needs a run", at="--golden", hint="leave out --no-run")
+    check_output(target, [source, *([Path(spec)] if isinstance(spec, Path) else [])], force=force)
+    with report.timed("read"):
+        original, data = read_model(source)
+        refuse_unreachable(original, source, target)
+    with report.timed("emit and splice"):
+        fitted = fit(loaded, original, strict=strict)
+    with report.timed("opset"):
+        body = raised(original, fitted, source.parent, upgrade=upgrade_opset)
+    with report.timed("emit and splice"):
+        joined = assemble(fitted, body.model, body.opset)
+    with report.timed("read"):
+        undone = undo.record(body.model, data, rewritten=body.rewritten)
+    stored = _stored(fitted, joined, undone, data)
+    metadata.write(joined, stored)
+    _describe(report, fitted, original, body)
+    _write(report, joined, stored, fitted, goldens, expect or {}, providers if run else None)
+    report.sizes = (len(data), target.stat().st_size)
+    return report
+
+
+def _describe(report: Report, fitted: Fitted, original: ModelProto, body: Raised) -> None:
+    report.plan = [*_caller_lines("preprocess", fitted.spec.preprocess), *lines(fitted.plan)]
+    report.plan += _caller_lines("postprocess", fitted.spec.postprocess)
+    number = f"opset {default_opset(original)}" + (f" -> {body.opset} ({body.how})" if body.how else "")
+    report.contract = [*fitted.contract.lines, number]
+    report.warnings = list(fitted.contract.warnings)
+    report.digest = fitted.spec.digest
+
+
+def _caller_lines(side: str, entries: Sequence[Entry]) -> list[str]:
+    return [
+        f"{side}[{i}]  {entry.name}  {', '.join(entry.inputs or ())} -> {', '.join(entry.outputs or ())}  run by the caller"
+        for i, entry in enumerate(entries)
+        if entry.where == "caller"
+    ]
+
+
+def _stored(fitted: Fitted, joined: ModelProto, undone: str, data: bytes) -> dict[str, str]:
+    text, files = fitted.spec.stored()
+    entries = {
+        metadata.SPEC: text,
+        metadata.DIGEST: fitted.spec.digest,
+        metadata.NODES: metadata.nodes_digest(joined),
+        metadata.UNDO: undone,
+        metadata.MODEL_SHA256: hashlib.sha256(data).hexdigest(),
+        metadata.WRITER: f"onnxprep {installed('onnxprep')}",
+    }
+    if fitted.spec.callers:
+        entries[metadata.CALLER] = ",".join(entry.name for entry in fitted.spec.callers)
+    return entries | {metadata.FILE + digest: content for digest, content in files.items()}
+
+
+def _write(
+    report: Report,
+    joined: ModelProto,
+    stored: dict[str, str],
+    fitted: Fitted,
+    goldens: Sequence[Mapping[str, Array]],
+    expect: Mapping[str, Array],
+    providers: Sequence[str] | None,
+) -> None:
+    """Draft, load, record, seal, name: the file appears only when everything has held."""
+    with Draft(report.out) as draft:
+        with report.timed("write"):
+            draft.write(joined.SerializeToString())
+        beside: dict[Path, bytes] = {}
+        if providers is not None:
+            with report.timed("validate"):
+                session = _load(draft.path, report.out, providers)
+                samples = record(session, joined, fitted, goldens, expect)
+            if samples:
+                text, beside = golden.spill(golden.dump(samples), report.out.parent)
+                stored[metadata.GOLDEN] = text
+                report.goldens = [_golden_line(sample) for sample in samples]
+        with report.timed("write"):
+            # protobuf merges what is appended: these keys are new, so nothing is parsed or written twice
+            tail = ModelProto()
+            added = {metadata.GOLDEN: stored[metadata.GOLDEN]} if metadata.GOLDEN in stored else {}
+            metadata.write(tail, {**added, SEAL: seal(stored)})
+            draft.write(tail.SerializeToString())
+            for path, content in beside.items():
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+            draft.keep()
+
+
+def _load(path: Path, out: Path, providers: Sequence[str]) -> Session:
+    """A session per provider; the first one records."""
+    sessions = []
+    for provider in providers or ("cpu",):
+        try:
+            session = Session(path, [provider])
+        except ContractError as error:
+            raise error.inside(str(out)) from None
+        if session.providers[0].lower().removesuffix("executionprovider") != provider.lower().removesuffix(
+            "executionprovider"
+        ):
+            raise ContractError(
+                "fell back to another provider", at=provider, got=", ".join(session.providers), expected=provider
+            )
+        sessions.append(session)
+    return sessions[0]
+
+
+def _golden_line(sample: golden.Sample) -> str:
+    values = ", ".join(f"{name} ({expected.made_by})" for name, expected in sample.values.items())
+    return f"golden: {', '.join(f'{n}{list(a.shape)}' for n, a in sample.inputs.items())} -> {values}"

@@ -1,0 +1,114 @@
+"""Inspection: what is inside a model, without running it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto, helper
+
+from onnxprep.errors import ContractError, OnnxprepError
+from onnxprep.graph import metadata
+from onnxprep.graph.external import locations
+from onnxprep.graph.opset import default_opset
+from onnxprep.graph.signature import signature
+from onnxprep.runtime.files import read_model
+from onnxprep.runtime.pipeline import stored_spec
+from onnxprep.spec.entry import Entry
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Names, steps, inputs, outputs and proof of an augmented model; JSON values.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ContractError: it is not a model, or holds no spec.
+    """
+    model, data = read_model(path)
+    stored = metadata.read(model)
+    spec = stored_spec(stored, str(path))
+    described = signature(model)
+    undo = _json(stored.get(metadata.UNDO, ""))
+    found: dict[str, Any] = {
+        "file": f"{path}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]}",
+        "spec": f"{spec.name or 'unnamed'}, digest {spec.digest[:16]}, format 1, {stored.get(metadata.WRITER, '')}",
+        "model": f"opset {default_opset(model)}, IR {model.ir_version}, {len(model.graph.node)} nodes, "
+        f"{len(metadata.onnxprep_nodes(model))} of them ours",
+        "inputs": [f"{name}: {spec.inputs.get(name, tensor)}" for name, tensor in described.inputs.items()],
+        "preprocess": [_entry(entry) for entry in spec.preprocess],
+        "postprocess": [_entry(entry) for entry in spec.postprocess],
+        "outputs": [f"{name}: {tensor}" for name, tensor in described.outputs.items()],
+        "caller": [f"{entry.name} must be run by the caller" for entry in spec.callers],
+        "golden": _goldens(stored),
+        "weights": [
+            f"{len(locations(model))} tensors in {name}" for name in dict.fromkeys(e.path for e in locations(model))
+        ],
+        "provenance": [f"{key}: {value}" for key, value in spec.provenance.items()],
+        "strip": "gives the original file, byte for byte" if undo.get("exact") else "gives an equal model",
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def nodes_as_code(path: Path) -> str:
+    """Our nodes as onnxscript source: for reading, one function per side.
+
+    Raises:
+        ContractError: the model holds none, or onnxscript cannot print them.
+    """
+    import onnxscript  # noqa: PLC0415  # half a second to import
+
+    model, _ = read_model(path)
+    texts = []
+    for side in ("pre", "post"):
+        nodes = [node for node in metadata.onnxprep_nodes(model) if node.name.startswith(f"onnxprep/{side}.")]
+        if nodes:
+            made = [name for node in nodes for name in node.output]
+            read = {name for node in nodes for name in node.input}
+            inputs = dict.fromkeys(name for node in nodes for name in node.input if name and name not in made)
+            outputs = [name for name in made if name not in read]
+            graph = helper.make_graph(nodes, f"onnxprep_{side}", _untyped(inputs), _untyped(outputs))
+            alone: ModelProto = helper.make_model(
+                graph, opset_imports=list(model.opset_import), ir_version=model.ir_version
+            )
+            texts.append(str(onnxscript.proto2python(alone)))
+    if not texts:
+        raise ContractError("holds no nodes of ours", at=str(path))
+    return "\n".join(texts)
+
+
+def _untyped(names: Any) -> list[Any]:
+    return [helper.make_value_info(name, helper.make_tensor_type_proto(1, None)) for name in names]
+
+
+def _entry(entry: Entry) -> str:
+    parameters = ", ".join(f"{key}: {_short(value)}" for key, value in entry.parameters.items())
+    takes, makes = ", ".join(entry.inputs or ()), ", ".join(entry.outputs or ())
+    return f"{entry.operation} {{{parameters}}}  {takes} -> {makes}" + ("  (caller)" if entry.where == "caller" else "")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _goldens(stored: dict[str, str]) -> list[str]:
+    samples = _json(stored.get(metadata.GOLDEN, "")).get("samples", [])
+    lines = []
+    for i, sample in enumerate(samples if isinstance(samples, list) else []):
+        try:
+            inputs = ", ".join(f"{name}{item['shape']}" for name, item in sample["inputs"].items())
+            values = ", ".join(f"{name} (by {item['made_by']})" for name, item in sample["values"].items())
+        except (KeyError, TypeError, AttributeError, OnnxprepError):
+            inputs, values = "?", "damaged"
+        lines.append(f"samples[{i}] {inputs} -> {values}")
+    return lines

@@ -1,0 +1,94 @@
+"""When a step needs a higher opset than the model has: raise the number alone and prove it, or rewrite on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto
+
+from onnxprep.errors import ContractError
+from onnxprep.graph.assemble import Fitted
+from onnxprep.graph.opset import default_opset, needs, restampable, restamped, upgraded
+from onnxprep.graph.signature import signature
+from onnxprep.runtime.arrays import first_difference
+from onnxprep.runtime.session import Session
+from onnxprep.tensor import Array, TensorSpec
+
+_SEEDS = (1, 2, 3)
+_DEFAULT_LENGTH = 2  # for an axis of unknown length
+_HINT = "export it at a higher opset, or --upgrade-opset rewrites the model's body (strip then promises nothing)"
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The model to attach to, the number it gets (None: its own), how it came to that, and whether it is rewritten."""
+
+    model: ModelProto
+    opset: int | None = None
+    how: str = ""
+    rewritten: bool = False
+
+
+def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) -> Raised:
+    """The model at an opset that every step can be written for.
+
+    Raises:
+        ContractError: its number cannot be raised without a change of meaning, or the outputs then differ.
+    """
+    own, needed = default_opset(model), needs(fitted.plan)
+    if own is None or own >= needed:
+        return Raised(model)
+    reasons = restampable(model, needed)
+    if not reasons:
+        copy = restamped(model, needed)
+        _prove(model, copy, folder, f"opset {own} -> {needed}")
+        return Raised(model, needed, "restamped, proven equal")
+    if not upgrade:
+        step = next(step for step in fitted.plan.steps if step.step.min_opset > own)
+        raise ContractError(
+            f"`{step.name}` needs opset {step.step.min_opset}, the model has {own}",
+            at=step.path,
+            expected=f"a model whose number can be raised to {needed} without a change of meaning",
+            got="; ".join(reasons[:4]),
+            hint=_HINT,
+        )
+    copy = upgraded(model, needed)
+    _prove(model, copy, folder, f"opset {own} -> {needed}")
+    how = "upgraded, proven equal; strip cannot give the original back"
+    return Raised(copy, default_opset(copy), how, rewritten=True)
+
+
+def _prove(before: ModelProto, after: ModelProto, folder: Path, what: str) -> None:
+    """Both models on seeded inputs: equal bits, or an error."""
+    first, second = _session(before, folder), _session(after, folder)
+    for inputs in seeded(before):
+        expected, got = first.run(inputs), second.run(inputs)
+        for name, array in expected.items():
+            difference = first_difference(got[name], array)
+            if difference:
+                raise ContractError("gives other numbers", at=f"{what}, output {name}", got=difference, hint=_HINT)
+
+
+def _session(model: ModelProto, folder: Path) -> Session:
+    return Session(model, folder=folder)
+
+
+def seeded(model: ModelProto) -> Iterator[dict[str, Array]]:
+    """Random inputs of the right types, a few sets; axes of unknown length get length 2."""
+    inputs = signature(model).inputs
+    for seed in _SEEDS:
+        rng = np.random.default_rng(seed)
+        yield {name: _random(rng, spec) for name, spec in inputs.items()}
+
+
+def _random(rng: np.random.Generator, spec: TensorSpec) -> Array:
+    shape = tuple(d if isinstance(d, int) else _DEFAULT_LENGTH for d in spec.shape or ())
+    if spec.dtype == "string":
+        return np.full(shape, "a", dtype=object)
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind == "f":
+        return np.asarray(rng.standard_normal(shape)).astype(dtype)
+    return np.asarray(rng.integers(0, 2, shape)).astype(dtype)

@@ -1,0 +1,96 @@
+"""Recording: runs the new model on golden inputs and keeps what came out, or what training says must come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from onnx import ModelProto
+
+from onnxprep.errors import ParityError, SpecError, UsageError
+from onnxprep.graph.assemble import Fitted
+from onnxprep.graph.cut import cut
+from onnxprep.graph.opset import default_opset
+from onnxprep.graph.trace import logical, lying_before
+from onnxprep.runtime import arrays
+from onnxprep.runtime.golden import Expected, Sample, tolerance
+from onnxprep.runtime.session import Session
+from onnxprep.spec.messages import did_you_mean
+from onnxprep.tensor import Array
+
+
+def record(
+    session: Session,
+    model: ModelProto,
+    fitted: Fitted,
+    goldens: Sequence[Mapping[str, Array]],
+    expect: Mapping[str, Array],
+) -> list[Sample]:
+    """One sample per golden input.
+
+    Raises:
+        ParityError: a value is not what training made; says where it differs first.
+    """
+    if expect and len(goldens) != 1:
+        raise UsageError(
+            f"says what one golden must give, and there are {len(goldens)}", at="--expect", expected="one --golden"
+        )
+    samples = []
+    for inputs in goldens:
+        _check_inputs(session, inputs)
+        outputs = session.run(inputs)
+        steps = step_arrays(model, fitted, inputs)
+        values = {name: _own(array, name, fitted) for name, array in outputs.items()}
+        for name, wanted in expect.items():
+            values[name] = _expected(name, wanted, {**steps, **outputs}, fitted)
+        samples.append(Sample(inputs, values, {name: arrays.digest(array) for name, array in steps.items()}))
+    return samples
+
+
+def step_arrays(model: ModelProto, fitted: Fitted, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """What every step before the model makes of the inputs, in its logical layout, from our nodes alone."""
+    lying = lying_before(model, fitted.plan, default_opset(model) or 0)
+    alone = cut(model, "pre", lying.values())
+    if not alone.graph.output:
+        return {}
+    wanted = {info.name for info in alone.graph.input}
+    made = Session(alone).run({name: array for name, array in inputs.items() if name in wanted})
+    return {
+        name: np.ascontiguousarray(logical(made[value.name], value, fitted.plan.values[name].layout))
+        for name, value in lying.items()
+        if value.name in made
+    }
+
+
+def _check_inputs(session: Session, inputs: Mapping[str, Array]) -> None:
+    for name in session.inputs:
+        if name not in inputs:
+            raise UsageError("has no golden input", at=name, expected=f"--golden {name}=FILE")
+
+
+def _own(array: Array, name: str, fitted: Fitted) -> Expected:
+    return Expected(array, "self", tolerance(array, behind_the_model=_behind(name, fitted)))
+
+
+def _behind(name: str, fitted: Fitted) -> bool:
+    before = {value for step in fitted.plan.side("pre") for value in step.outputs} | set(fitted.plan.inputs)
+    return name not in before
+
+
+def _expected(name: str, wanted: Array, made: Mapping[str, Array], fitted: Fitted) -> Expected:
+    if name not in made:
+        known = fitted.plan.values
+        problem = (
+            "is computed only as part of the next step" if name in known else "is not a value that can be compared"
+        )
+        raise SpecError(problem, at=f"--expect {name}", expected=", ".join(made), hint=did_you_mean(name, made))
+    bound = tolerance(wanted, behind_the_model=_behind(name, fitted))
+    difference = arrays.first_difference(made[name], wanted, bound)
+    if difference:
+        raise ParityError(
+            f"is not what training made: {difference}",
+            at=name,
+            expected="every bit as in the file given" if not bound else f"within {bound:g} of the file given",
+            hint="compare the steps with the training code; `onnxprep plan` shows each",
+        )
+    return Expected(wanted, "training", bound)

@@ -1,0 +1,102 @@
+"""Running on files: what ``onnxprep run`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxprep.errors import UsageError
+from onnxprep.runtime.pictures import decodes_itself, named, read_input
+from onnxprep.runtime.pipeline import Pipeline
+from onnxprep.tensor import Array
+
+_MANY = 16
+Results = list[tuple[str, dict[str, Array]]]
+
+
+def run_files(model: Path, items: Sequence[str], providers: Sequence[str], tell: Callable[[str], None]) -> Results:
+    """The outputs for every file; with one input each file is a run, with several all files are one.
+
+    Raises:
+        UsageError: a file is not what its input takes.
+        ContractError: the model holds no spec, or needs a caller step.
+    """
+    pipeline = Pipeline(model, providers)
+    names = [name for name in pipeline.inputs if name in pipeline.spec.inputs] or list(pipeline.inputs)
+    pairs = [(item, *named(item, names)) for item in items]
+    if any(decodes_itself(path, name, pipeline.spec) for _, name, path in pairs):
+        tell("decoded with Pillow; decoding is not part of this spec")
+    if len(names) == 1:
+        return [(item, pipeline(**read_input(path, name, pipeline.spec))) for item, name, path in pairs]
+    feeds: dict[str, Any] = {}
+    for _, name, path in pairs:
+        feeds.update(read_input(path, name, pipeline.spec))
+    return [(", ".join(items), pipeline(**feeds))]
+
+
+def shown(outputs: Mapping[str, Array]) -> list[str]:
+    """Lines for a person: texts beside the numbers of the same shape, small arrays whole, large ones by their ends."""
+    texts = {name: array for name, array in outputs.items() if array.dtype.kind in "OUS"}
+    lines: list[str] = []
+    beside: set[str] = set()
+    for name, array in texts.items():
+        numbers = {n: a for n, a in outputs.items() if a.dtype.kind in "fiub" and a.shape == array.shape}
+        if array.size > 1 or numbers:
+            beside |= {name, *numbers}
+            lines.append("  ".join([f"{name:<24}", *(f"{n:>16}" for n in numbers)]).rstrip())
+            for index in np.ndindex(array.shape):
+                lines.append(
+                    "  ".join([f"{array[index]!s:<24}", *(f"{_number(a[index]):>16}" for a in numbers.values())])
+                )
+    return lines + [f"{name}: {_array(array)}" for name, array in outputs.items() if name not in beside]
+
+
+def _array(array: Array) -> str:
+    kind = "string" if array.dtype.kind in "OUS" else array.dtype.name
+    head = f"{kind}{list(array.shape)}"
+    if array.size <= _MANY:
+        return f"{head} {[_plain(item) for item in array.ravel()]}"
+    return f"{head} {array.min():.6g} .. {array.max():.6g}" if array.dtype.kind in "fiu" else head
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6f}" if isinstance(value, np.floating) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def as_json_values(outputs: Mapping[str, Array]) -> dict[str, Any]:
+    """Arrays as nested lists; NaN and infinities as text, which JSON does not have."""
+    return {name: _jsonable(array.tolist()) for name, array in outputs.items()}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_jsonable(item) for item in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def save_arrays(results: Results, folder: Path) -> None:
+    """Writes every output as ``<NAME>.npy``, with several runs ``<K>.<NAME>.npy``; texts as ``.txt``.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for k, (_, outputs) in enumerate(results):
+            for name, array in outputs.items():
+                safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
+                stem = safe if len(results) == 1 else f"{k}.{safe}"
+                if array.dtype.kind in "OUS":
+                    text = "\n".join(map(str, array.ravel())) + "\n"
+                    (folder / f"{stem}.txt").write_text(text, encoding="utf-8")
+                else:
+                    np.save(folder / f"{stem}.npy", array, allow_pickle=False)
+    except OSError as error:
+        raise UsageError((error.strerror or str(error)).lower(), at=str(folder)) from None

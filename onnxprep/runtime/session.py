@@ -1,0 +1,119 @@
+"""Sessions: the only module that imports onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from onnx import ModelProto
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from onnxprep.errors import ContractError, UsageError
+from onnxprep.tensor import Array
+
+CPU = "CPUExecutionProvider"
+_ERRORS_ONLY = 3
+_STATES: tuple[type[Exception], ...] = tuple(
+    state
+    for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented",
+                 "RuntimeException", "EPFail", "NoModel", "ModelLoaded", "EngineError")
+    if isinstance(state := getattr(states, name, None), type) and issubclass(state, Exception)
+)  # fmt: skip
+"""What ORT raises; every one is an Exception of its own without a common base."""
+
+_RUN_ERRORS = (*_STATES, ValueError, TypeError, RuntimeError)
+
+
+class Session:
+    """A loaded model: named arrays in, named arrays out.
+
+    Args:
+        model: a file, or a model in memory.
+        providers: by full or short name; the CPU by default.
+        threads: threads inside an operator; 0 leaves the choice to onnxruntime.
+        folder: where the external data of a model in memory lies.
+
+    Raises:
+        ContractError: ORT does not load the model.
+        UsageError: a provider that this ORT does not have.
+    """
+
+    def __init__(
+        self,
+        model: ModelProto | Path,
+        providers: Sequence[str] = (),
+        *,
+        threads: int = 0,
+        folder: Path | None = None,
+    ) -> None:
+        options = ort.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = threads
+        if folder is not None:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        source = str(model) if isinstance(model, Path) else model.SerializeToString()
+        try:
+            self._session = ort.InferenceSession(source, options, providers=list(known(providers)))
+        except _STATES as error:
+            raise ContractError("ONNX Runtime does not load it", got=_first_line(error)) from None
+        self.inputs = {value.name: str(value.type) for value in self._session.get_inputs()}
+        self.outputs = [value.name for value in self._session.get_outputs()]
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.providers: list[str] = self._session.get_providers()
+
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """The named outputs, all of them unless some are named.
+
+        Raises:
+            ContractError: ORT refuses the inputs or fails on them.
+        """
+        names = self.outputs if outputs is None else list(outputs)
+        try:
+            results = self._session.run(names, dict(feeds))
+        except _RUN_ERRORS as error:
+            raise ContractError("ONNX Runtime does not run it", got=_first_line(error)) from None
+        return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+
+
+def known(providers: Sequence[str]) -> tuple[str, ...]:
+    """Providers by their full names; none means the CPU. ``cuda`` is short for ``CUDAExecutionProvider``.
+
+    Raises:
+        UsageError: one that this onnxruntime does not have.
+    """
+    available = {name.lower().removesuffix("executionprovider"): name for name in ort.get_available_providers()}
+    found = []
+    for asked in providers:
+        short = asked.lower().removesuffix("executionprovider")
+        if short not in available:
+            expected = ", ".join(sorted(available))
+            raise UsageError(f"onnxruntime has no provider {asked!r} here", at="--provider", expected=expected)
+        found.append(available[short])
+    return tuple(found) or (CPU,)
+
+
+def version() -> str:
+    """The installed onnxruntime."""
+    return str(ort.__version__)
+
+
+def newest_opset() -> int:
+    """The highest ai.onnx opset the installed onnxruntime loads, by trying."""
+    from onnx import TensorProto, helper  # noqa: PLC0415  # needed only here
+
+    for opset in range(int(helper.onnx_opset_version()), 6, -1):  # type: ignore[attr-defined]
+        x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in "xy")
+        graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+        try:
+            Session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8))
+        except ContractError:
+            continue
+        return opset
+    return 7
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:400]

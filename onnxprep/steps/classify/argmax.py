@@ -1,0 +1,65 @@
+"""argmax: the best class and its score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify.axis import length, refuse_unless_axis, span_of_indices, without
+from onnxprep.tensor import Array, Tensor, TensorSpec
+
+
+class Argmax(Step):
+    """``indices = argmax(x)`` along an axis, the first where several are largest; ``values = x[indices]``.
+
+    Input: float32, float64, int32 or int64, any layout or none.
+    Output: indices, int64, and values, the dtype of the input; both without the axis.
+    Rounds: never.
+    Source: NumPy's argmax and take_along_axis; torch.max agrees.
+    Raises: ContractError where the tensor has another dtype, no such axis or nothing along it.
+    """
+
+    operation: ClassVar[str] = "argmax"
+    claims: ClassVar = {
+        "": Claim("numpy", ">=1.26", "argmax, take_along_axis", note="NaN: the first NaN is the largest")
+    }
+    outputs: ClassVar[tuple[str, ...]] = ("indices", "values")
+
+    axis: int = parameter("axis of the classes; negative counts from the last", -1)
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """The axis goes; the range of the indices tells the number of classes."""
+        (x,) = inputs
+        known = ("float32", "float64", "int32", "int64")
+        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=", ".join(known), got=x)
+        refuse_unless_axis(x, self.axis)
+        classes = length(x, self.axis)
+        refuse_unless(classes != 0, "has no classes", expected="one class or more", got=x)
+        best = without(x, self.axis)
+        return replace(best, dtype="int64", range=span_of_indices(classes)), best
+
+    def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
+        """ArgMax; the values are gathered, so that they belong to the indices whatever the input."""
+        (x,) = inputs
+        index = op.ArgMax(x, axis=self.axis, keepdims=1)
+        best = op.GatherElements(x, index, axis=self.axis)
+        return op.Squeeze(index, axes=[self.axis]), op.Squeeze(best, axes=[self.axis])
+
+    def oracle(self, *inputs: Tensor) -> tuple[Array, ...]:
+        """NumPy."""
+        (x,) = inputs
+        index = np.argmax(x.array, self.axis, keepdims=True)
+        best = np.take_along_axis(x.array, index, self.axis)
+        return index.squeeze(self.axis), best.squeeze(self.axis)
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """Scores, scores with many ties, a map of classes, a single vector."""
+        yield Case({}, (Sample(TensorSpec("float32", (2, 10), "NC"), seed=1),))
+        yield Case({}, (Sample(TensorSpec("int64", (50, 6), "NC", None, (0.0, 2.0)), seed=2),))
+        yield Case({"axis": 1}, (Sample(TensorSpec("float64", (1, 4, 5, 3), "NCHW"), seed=3),))
+        yield Case({"axis": 0}, (Sample(TensorSpec("int32", (9,), None, None, (-3.0, 3.0)), seed=4),))

@@ -1,0 +1,73 @@
+"""top_k: the k best classes and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify.axis import length, refuse_unless_axis, span_of_indices, with_length
+from onnxprep.tensor import Array, Tensor, TensorSpec
+
+
+class TopK(Step):
+    """The ``k`` largest along an axis, largest first; of equal ones the lower index first.
+
+    Input: float32, float64, int32 or int64, any layout or none, at least ``k`` along the axis.
+    Output: values, the dtype of the input, and indices, int64; ``k`` along the axis.
+    Rounds: never.
+    Source: NumPy's stable argsort of ``-x``. The order of equal values in torch.topk is unspecified.
+    Raises: ContractError where the tensor has another dtype, no such axis or is known to have fewer than ``k`` along it.
+        Where that is not known, running the graph fails in TopK.
+    """
+
+    operation: ClassVar[str] = "top_k"
+    claims: ClassVar = {
+        "": Claim(
+            "numpy",
+            ">=1.26",
+            'argsort(-x, kind="stable")[..., :k]',
+            note="without NaN, which has no place in the order",
+        )
+    }
+    outputs: ClassVar[tuple[str, ...]] = ("values", "indices")
+
+    k: int = parameter("how many", gt=0)
+    axis: int = parameter("axis of the classes; negative counts from the last", -1)
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """The axis is k long; the range of the indices tells the number of classes."""
+        (x,) = inputs
+        known = ("float32", "float64", "int32", "int64")
+        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=", ".join(known), got=x)
+        refuse_unless_axis(x, self.axis)
+        classes = length(x, self.axis)
+        enough = not isinstance(classes, int) or classes >= self.k
+        refuse_unless(enough, f"has fewer than {self.k} classes", expected=f"{self.k} or more along the axis", got=x)
+        values = with_length(x, self.axis, self.k)
+        return values, replace(values, dtype="int64", range=span_of_indices(classes))
+
+    def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
+        """TopK, sorted."""
+        (x,) = inputs
+        values, indices = op.TopK(x, op.int64([self.k]), axis=self.axis, largest=1, sorted=1, outputs=2)
+        return values, indices
+
+    def oracle(self, *inputs: Tensor) -> tuple[Array, ...]:
+        """NumPy, stable."""
+        (x,) = inputs
+        order = np.argsort(-x.array, self.axis, kind="stable")
+        indices = np.take(order, range(self.k), self.axis)
+        return np.take_along_axis(x.array, indices, self.axis), indices
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """Scores, many ties, all of them, an axis in the middle."""
+        yield Case({"k": 5}, (Sample(TensorSpec("float32", (2, 1000), "NC"), seed=1),))
+        yield Case({"k": 4}, (Sample(TensorSpec("int64", (50, 6), "NC", None, (0.0, 2.0)), seed=2),))
+        yield Case({"k": 1}, (Sample(TensorSpec("float32", (1, 1), "NC"), seed=3),))
+        yield Case({"k": 2, "axis": 1}, (Sample(TensorSpec("float64", (1, 4, 5, 3), "NCHW"), seed=4),))
+        yield Case({"k": 9, "axis": 0}, (Sample(TensorSpec("int32", (9,), None, None, (-3.0, 3.0)), seed=5),))

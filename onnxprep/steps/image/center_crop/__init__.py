@@ -1,0 +1,1 @@
+"""center_crop: keep the middle of an image."""

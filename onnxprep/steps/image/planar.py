@@ -1,0 +1,64 @@
+"""What the steps on images share: which layouts are images, cutting a rectangle, calling a library image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from onnxprep.step import Ops, Value, refuse_unless
+from onnxprep.tensor import DTYPES, Array, Tensor, TensorSpec, from_layout
+
+LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")
+NUMBERS = tuple(dtype for dtype in DTYPES if dtype not in ("string", "bfloat16", "bool"))
+
+
+def refuse_unless_image(x: TensorSpec, *dtypes: str, hint: str = "") -> None:
+    """Raises a ContractError unless ``x`` is an image (a batch or a single one) of one of the dtypes."""
+    known = x.layout in LAYOUTS and x.rank == len(str(x.layout))
+    refuse_unless(known, "needs an image", expected=f"layout {', '.join(LAYOUTS)}", got=x)
+    refuse_unless(x.dtype in dtypes, f"does not work on {x.dtype}", expected=" or ".join(dtypes), got=x, hint=hint)
+
+
+def at_least(x: TensorSpec) -> tuple[int, int]:
+    """What H and W are at least: themselves where they are known, else 0."""
+    height, width = (d if isinstance(d, int) else 0 for d in (x.dim("H"), x.dim("W")))
+    return height, width
+
+
+def known_size(x: TensorSpec) -> tuple[int, int] | None:
+    """H and W where both are known."""
+    height, width = x.dim("H"), x.dim("W")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def cut(op: Ops, x: Value, start: Value, end: Value) -> Value:
+    """The rows and columns of a planar image from ``start`` to before ``end`` (int64 [2]: H, W)."""
+    rank = len(x.spec.shape or ())
+    return op.Slice(x, start, end, op.int64([rank - 2, rank - 1]))  # type: ignore[no-any-return]
+
+
+def pad(op: Ops, x: Value, padding: Value, fill: float) -> Value:
+    """A planar image with ``padding`` (int64 [4]: top, left, bottom, right) pixels of ``fill`` around it."""
+    others, known = [0] * (len(x.spec.shape or ()) - 2), op.known(padding)
+    if known is not None:
+        pads = op.int64([*others, *known[:2], *others, *known[2:]])
+    else:
+        zeros = op.int64(others)
+        before, after = (op.Slice(padding, op.int64([i]), op.int64([i + 2])) for i in (0, 2))
+        pads = op.Concat(zeros, before, zeros, after, axis=0)
+    return op.Pad(x, pads, op.constant(fill, x.spec.dtype), mode="constant")  # type: ignore[no-any-return]
+
+
+def refuse_smaller(op: Ops, cropped: Value, size: tuple[int, int]) -> Value:
+    """A Reshape that copies nothing and makes the run fail where Slice has silently given less than ``size``."""
+    others = [0] * (len(cropped.spec.shape or ()) - 2)  # 0: as it is
+    return op.Reshape(cropped, op.int64([*others, *size]))  # type: ignore[no-any-return]
+
+
+def each_image(x: Tensor, layout: str, function: Callable[[Array], Array]) -> Array:
+    """``function`` on every single image as HWC or CHW (``layout``), the results in the layout of ``x`` again."""
+    own = str(x.spec.layout)
+    if "N" not in own:
+        return from_layout(function(x.in_layout(layout)), layout, own)
+    return from_layout(np.stack([function(image) for image in x.in_layout(f"N{layout}")]), f"N{layout}", own)

@@ -1,0 +1,38 @@
+"""Nearest neighbour as Pillow does it: by a running sum, not by a product."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnxprep.step import Ops, Value
+from onnxprep.steps.image.resize._arithmetic import Arithmetic, lengths
+from onnxprep.steps.image.resize._tables import Geometry
+
+
+def nearest(op: Ops, x: Value, geometry: Geometry) -> Value:
+    """The wanted outputs of an image in any layout; planar."""
+    layout = str(x.spec.layout)
+    for axis, letter in enumerate("HW"):
+        x = Value(op.Gather(x, _indices(op, geometry, axis), axis=layout.index(letter)).name, x.spec.with_dims(H=None, W=None))
+    planar = str(x.spec.planar().layout)
+    return x if planar == layout else op.Transpose(x, perm=[layout.index(letter) for letter in planar])  # type: ignore[no-any-return]
+
+
+def _indices(op: Ops, geometry: Geometry, axis: int) -> Value:
+    """``trunc(i)``, ``i = s / 2, s / 2 + s, (s / 2 + s) + s, ...``, ``s = length / resized``, all float64.
+
+    Source: Pillow 13.0.0, src/libImaging/Geometry.c ImagingScaleAffine.
+    """
+    a = Arithmetic(op)
+    side, resized, start, count = (a.pick(n, axis) for n in vars(geometry).values())
+    scale, end = a.ratio(side, resized), a.Add(start, count)
+    known = [a.known(n) for n in (scale, resized, start, end)]
+    half = a.Mul(scale, np.array([0.5]))
+    if all(n is not None for n in known):
+        step, length, first, last = (n.item() for n in known if n is not None)
+        sums = np.cumsum(np.concatenate([[step * 0.5], np.full(length - 1, step)]))
+        return op.int64(sums.astype(np.int64)[first:last])
+    others = op.Expand(a.value(scale), a.value(a.Sub(resized, lengths(1))))
+    sums = op.CumSum(op.Concat(a.value(half), others, axis=0), op.int64(0))
+    kept = op.Slice(sums, a.value(start), a.value(end), op.int64([0]))
+    return op.Cast(kept, to="int64")  # type: ignore[no-any-return]

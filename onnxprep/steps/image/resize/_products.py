@@ -1,0 +1,53 @@
+"""Fixed-point sums over bands, exact in the arithmetic that runtimes are fast at.
+
+One output is ``clip((2**21 + sum k * p) >> 22, 0, 255)`` with 23-bit weights k and bytes p (Pillow 13.0.0,
+src/libImaging/Resample.c). No runtime has a fast product of such integers, so k is taken apart:
+
+float    ``k = 256 * high + low``, |low| <= 128. Every partial sum of either float32 product is a multiple of a fixed
+         unit below 2**24 units, so nothing is rounded: up to 512 taps.
+integer  ``k = d0 + 2**7 * d1 + 2**15 * d2`` with digits of 8 bits. uint8 x uint8, as uint8 x int8 may saturate on x86.
+
+Both first give ``floor(sum k * p / 2**s)``, an integer below 2**24, and leave the last rounding and the clipping to
+QuantizeLinear, whose rounding half to even never meets a tie here.
+"""
+
+from __future__ import annotations
+
+from onnxprep.numerics.taps import DIGIT_ZERO
+from onnxprep.step import Ops, Value
+from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.resize._tables import Product
+
+
+def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value, columns: Number) -> Value:
+    """Band matrices [blocks, rows, span] on gathered samples uint8 [blocks, span, columns]: uint8 [outputs, columns]."""
+    a = Arithmetic(op)
+    zero = op.constant(0, "uint8")
+    if product == "float":
+        levels, scale = _by_floats(op, matrices, x), 2.0**14 * (1 - 2.0**-23)
+        # one ulp less than 2**14: a sum of exactly (m + 1/2) * 2**14 then rounds up, one less still rounds down
+    else:
+        levels, scale = _by_digits(op, product, matrices[0], x, columns), 2.0**15
+    y = op.QuantizeLinear(levels, op.float32(scale), zero)
+    return op.Reshape(y, a.value(a.join(lengths(-1), columns)))  # type: ignore[no-any-return]
+
+
+def _by_floats(op: Ops, matrices: tuple[Value, ...], x: Value) -> Value:
+    """``floor(sum k * p / 256)``."""
+    samples = op.Cast(x, to="float32")
+    low = op.Floor(op.MatMul(matrices[1], samples))
+    return op.Add(op.MatMul(matrices[0], samples), low)  # type: ignore[no-any-return]
+
+
+def _by_digits(op: Ops, product: Product, stacked: Value, x: Value, columns: Number) -> Value:
+    """``floor(sum k * p / 128) + 1/2``."""
+    a = Arithmetic(op)
+    sums = op.MatMulInteger(stacked, x, op.constant(DIGIT_ZERO, "uint8"))
+    sums = op.Reshape(sums, a.value(a.join(lengths(-1, 3), columns)))
+    d0, d1, d2 = op.Split(sums, axis=1, split=[1, 1, 1])
+    if product == "integer":  # d0 sums are in 0 .. 127 * 255 * 518 < 2**24: exact as float32, and cut = floor
+        carry = op.Cast(op.DequantizeLinear(d0, op.float32(2.0**-7)), to="int32")
+    else:
+        carry = op.Div(d0, op.constant(128, "int32"))
+    whole = op.Add(op.Add(op.Mul(d2, op.constant(256, "int32")), d1), carry)
+    return op.Add(op.Cast(whole, to="float32"), op.float32(0.5))  # type: ignore[no-any-return]

@@ -1,0 +1,96 @@
+"""The parameter ``size``: every rule in one type, its short forms, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BeforeValidator, Discriminator, Tag
+
+from onnxprep.step import wrong
+from onnxprep.steps.image.resize import _longer, _shorter
+from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.resize._rule import Pair, Side, SizeRule
+
+_MAINS = ("shorter_edge", "longest_edge", "fit", "multiple")  # in this order: other rules have a `multiple` too
+_FORMS = "256, [height, width], or a mapping with shorter_edge, longest_edge, fit or multiple"
+
+
+def _tag_of(size: Any) -> str:
+    if isinstance(size, SizeRule):
+        return f"{size.main}/{size.rule}"
+    return "exact" if not isinstance(size, dict) else f"{_main(size)}/{size['rule']}"
+
+
+def _main(size: dict[str, Any]) -> str:
+    return next((key for key in _MAINS if key in size), "")
+
+
+def _long_form(size: Any) -> Any:
+    """The short forms written out; what fits no rule is refused here, before pydantic would list every rule."""
+    if isinstance(size, SizeRule):
+        return size
+    if isinstance(size, int) and not isinstance(size, bool):
+        size = {"shorter_edge": size, "rule": "torchvision"}
+    if isinstance(size, list | tuple):
+        if len(size) != 2:
+            raise wrong(f"has {len(size)} values", expected="[height, width], px")
+        return tuple(size)
+    if not isinstance(size, dict):
+        raise wrong("is no size", expected=_FORMS)
+    return _checked(size)
+
+
+def _checked(size: dict[str, Any]) -> dict[str, Any]:
+    main = _main(size)
+    if not main:
+        raise wrong("says no length", expected=_FORMS)
+    known = {rule.name(): rule for rule in _RULES if rule.main == main}
+    names = ", ".join(f"`{name}`" for name in known)
+    size = {"rule": "fit", **size} if main == "fit" else size
+    if "rule" not in size:
+        raise wrong("is missing", at=".rule", expected=names, hint="libraries round differently: name the one to follow")
+    if size["rule"] not in known:
+        raise wrong("is no rule for this size", at=".rule", expected=names)
+    fields = known[size["rule"]].model_fields
+    for key in size:
+        if key not in fields:
+            expected = ", ".join(f"`{name}`" for name in fields)
+            raise wrong("is not a key of this rule", at=f".{key}", expected=expected)
+    for key, field in fields.items():
+        if field.is_required() and key not in size:
+            raise wrong("is missing", at=f".{key}", expected=str(field.description))
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in size.items()}
+
+
+_Rule = (
+    Annotated[Pair, Tag("exact")]
+    | Annotated[_shorter.ShorterTorchvision, Tag("shorter_edge/torchvision")]
+    | Annotated[_shorter.ShorterCeil, Tag("shorter_edge/shorter_ceil")]
+    | Annotated[_shorter.ShorterDetr, Tag("shorter_edge/detr")]
+    | Annotated[_shorter.ShorterDetrCeil, Tag("shorter_edge/detr_ceil")]
+    | Annotated[_shorter.ShorterYolos, Tag("shorter_edge/yolos")]
+    | Annotated[_shorter.ShorterVilt, Tag("shorter_edge/vilt")]
+    | Annotated[_longer.LongestTorchvision, Tag("longest_edge/torchvision")]
+    | Annotated[_longer.LongestHalfUp, Tag("longest_edge/half_up")]
+    | Annotated[_longer.LongestHalfEven, Tag("longest_edge/half_even")]
+    | Annotated[_longer.LongestFloor, Tag("longest_edge/floor")]
+    | Annotated[_longer.Fit, Tag("fit/fit")]
+    | Annotated[_longer.FitThumbnail, Tag("fit/thumbnail")]
+    | Annotated[_longer.FitPatches, Tag("fit/patches")]
+    | Annotated[_longer.FitDpt, Tag("fit/dpt")]
+    | Annotated[_longer.FloorMultiple, Tag("multiple/floor_multiple")]
+    | Annotated[_longer.Smart, Tag("multiple/smart")]
+)
+_RULES: tuple[type[SizeRule], ...] = tuple(get_args(member)[0] for member in get_args(_Rule)[1:])
+Size = Annotated[_Rule, Discriminator(_tag_of), BeforeValidator(_long_form, json_schema_input_type=Side | _Rule)]
+"""``[height, width]`` or a rule; written ``256`` it means torchvision's shorter edge."""
+
+
+def resized(size: Pair | SizeRule, a: Arithmetic, sides: Number) -> Number:
+    """(h, w) of an image of ``sides``, int64 [2]."""
+    return size.resized(a, sides) if isinstance(size, SizeRule) else lengths(*size)
+
+
+def at_least(size: Pair | SizeRule) -> tuple[int, int]:
+    """What (h, w) are at least, whatever the image."""
+    return (size.at_least(), size.at_least()) if isinstance(size, SizeRule) else size

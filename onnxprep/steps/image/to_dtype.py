@@ -1,0 +1,124 @@
+"""to_dtype: numbers of another type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.tensor import Array, Tensor, TensorSpec
+
+_INTEGERS = ("uint8", "int8", "int32", "int64")
+_FLOATS = ("float16", "float32", "float64")
+
+
+class ToDtype(Step):
+    """``y = dtype(x)``: what does not fit is clipped to what does, never wrapped around.
+
+    Float to integer: NaN becomes 0, the value is rounded by ``rounding`` and clipped to the largest and smallest number
+    of the input's own dtype that the output holds (float32 to int32 ends at 2147483520). Float to float and integer to
+    float: the nearest number, half to even; beyond the largest one, infinity.
+
+    Input: any tensor; uint8, int8, int32, int64, float16, float32, float64 or bool.
+    Output: dtype, with the same layout, shape and colour.
+    Rounds: as ``rounding`` says, at most once.
+    Source: NumPy's ``clip``, ``trunc``, ``round`` and ``astype``.
+    Raises: ContractError where a float becomes an integer without ``rounding``, where ``rounding`` has nothing to do,
+        and for float16 out of float64, int32 and int64, which would round twice.
+    """
+
+    operation: ClassVar[str] = "to_dtype"
+    claims: ClassVar = {"": Claim("numpy", ">=1.26", "clip(round(x)).astype(dtype)")}
+
+    dtype: Literal["uint8", "int8", "int32", "int64", "float16", "float32", "float64"] = parameter("the wanted dtype")
+    rounding: Literal["trunc", "half_even"] | None = parameter(
+        "towards 0 or to the nearest, ties to even; required from float to integer, refused elsewhere", None
+    )
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """The dtype; the range is what becomes of its ends."""
+        (x,) = inputs
+        known = (*_INTEGERS, *_FLOATS, "bool")
+        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=", ".join(known), got=x)
+        rounds = x.dtype in _FLOATS and self.dtype in _INTEGERS
+        said = self.rounding is not None
+        refuse_unless(said or not rounds, "needs a rounding", expected="`rounding: trunc` or `half_even`", got=x)
+        refuse_unless(rounds or not said, "has nothing to round", expected="no `rounding`", got=x)
+        twice = self.dtype == "float16" and x.dtype in ("float64", "int32", "int64")
+        refuse_unless(
+            not twice, "would round twice", expected="float32", got=x, hint="a `to_dtype` of float32 before it"
+        )
+        if x.range is None:
+            return (replace(x, dtype=self.dtype),)
+        low, high = (float(self._cast(np.array(end, x.dtype))) for end in x.range)
+        return (replace(x, dtype=self.dtype, range=(low, high)),)
+
+    def emit(self, op: Ops, *inputs: Value) -> Value:
+        """Cast; before it Clip where the output holds less, and before that Round and NaN to 0."""
+        (x,) = inputs
+        source = x.spec.dtype
+        if source == self.dtype:
+            return x
+        if self.dtype in _INTEGERS and source != "bool" and not np.can_cast(source, self.dtype, "safe"):
+            x = self._clipped(op, x)
+        elif source in _FLOATS or source == "int64":
+            # a pass that changes nothing: ONNX Runtime would merge this Cast into one before it and round only once
+            x = op.Max(x, x)
+        return op.Cast(x, to=self.dtype)  # type: ignore[no-any-return]
+
+    def _clipped(self, op: Ops, x: Value) -> Any:
+        source = x.spec.dtype
+        if source in _FLOATS:
+            x = op.Where(op.IsNaN(x), op.constant(0, source), x)
+            x = op.Round(x) if self.rounding == "half_even" else x
+        return op.Clip(x, *(op.constant(end, source) for end in _ends(source, self.dtype)))
+
+    def oracle(self, *inputs: Tensor) -> Array:
+        """NumPy's clip and astype."""
+        (x,) = inputs
+        return self._cast(x.array)
+
+    def _cast(self, x: Array) -> Array:
+        if self.dtype in _FLOATS or x.dtype == bool:
+            with np.errstate(over="ignore"):
+                return np.asarray(x.astype(self.dtype))
+        limits = np.iinfo(self.dtype)
+        if x.dtype.kind != "f":
+            own = np.iinfo(x.dtype)
+            return np.clip(x, max(limits.min, own.min), min(limits.max, own.max)).astype(self.dtype)
+        whole = np.round(x) if self.rounding == "half_even" else np.trunc(x)
+        with np.errstate(over="ignore"):
+            first, last = (np.array(end).astype(x.dtype) for end in (limits.min, limits.max))
+        last = last if last <= limits.max and int(last) <= limits.max else np.nextafter(last, x.dtype.type(0))
+        first = np.maximum(first, np.finfo(x.dtype).min)
+        return np.clip(np.where(np.isnan(x), x.dtype.type(0), whole), first, last).astype(self.dtype)
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """Every pair of dtypes that is allowed; floats to integers beyond both ends."""
+        for source in (*_INTEGERS, *_FLOATS, "bool"):
+            for dtype in (*_INTEGERS, *_FLOATS):
+                if dtype == "float16" and source in ("float64", "int32", "int64"):
+                    continue
+                rounds = source in _FLOATS and dtype in _INTEGERS
+                spec = TensorSpec(source, (2, 2, 3, 4), "NHWC", None, _SPANS[source])
+                for rounding in ("trunc", "half_even") if rounds else (None,):
+                    yield Case({"dtype": dtype, "rounding": rounding}, (Sample(spec, seed=1),))
+
+
+_SPANS = {
+    "uint8": (0.0, 255.0), "int8": (-128.0, 127.0), "int32": (-1e9, 1e9), "int64": (-1e12, 1e12),
+    "float16": (-400.0, 400.0), "float32": (-500.0, 500.0), "float64": (-600.0, 600.0), "bool": (0.0, 1.0),
+}  # fmt: skip
+
+
+def _ends(source: str, dtype: str) -> tuple[int, int]:
+    """The smallest and the largest number that both dtypes hold."""
+    low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    if source in _INTEGERS:
+        return max(low, int(np.iinfo(source).min)), min(high, int(np.iinfo(source).max))
+    most, spare = int(np.finfo(source).max), max(high.bit_length() - np.finfo(source).nmant - 1, 0)
+    return max(low, -most), min(high >> spare << spare, most)

@@ -1,0 +1,368 @@
+"""The checks every step has to pass, ours or anybody's. Each takes a step class and raises AssertionError."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from packaging.specifiers import SpecifierSet
+from pydantic import ValidationError
+
+from onnxprep.errors import ContractError
+from onnxprep.step import Case, Catalogue, Claim, Sample, Step
+from onnxprep.tensor import CHANNELS, COLORS, DTYPES, Array, Dim, Tensor, TensorSpec
+from recorded import installed, recorded
+from steps import build, session
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One family of one operation with one of its cases."""
+
+    step_class: type[Step]
+    like: str
+    case: Case
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.step_class.operation}-{self.like or 'any'}-{self.number}"
+
+    def step(self) -> Step:
+        return make(self.step_class, self.like, self.case.parameters)
+
+    def specs(self) -> list[TensorSpec]:
+        return [sample.spec for sample in self.case.inputs]
+
+
+def make(step_class: type[Step], like: str, parameters: Any) -> Step:
+    """The step as a spec makes it: out of JSON."""
+    return step_class.model_validate_json(json.dumps({**parameters, "like": like}))
+
+
+def families(catalogue: Catalogue) -> list[tuple[type[Step], str]]:
+    """Every (operation, family)."""
+    return [(step_class, like) for by_family in catalogue.values() for like, step_class in by_family.items()]
+
+
+def subjects_of(step_class: type[Step], like: str) -> list[Subject]:
+    """The cases of one family."""
+    cases = (case for case in step_class.cases() if not case.like or like in case.like)
+    return [Subject(step_class, like, case, number) for number, case in enumerate(cases)]
+
+
+def subjects(catalogue: Catalogue) -> list[Subject]:
+    """Every case of every family that is emitted into a graph."""
+    return [s for cls, like in families(catalogue) if not cls.caller for s in subjects_of(cls, like)]
+
+
+@cache
+def newest_opset() -> int:
+    """The newest opset that the installed ONNX describes and the installed ONNX Runtime loads."""
+    for opset in range(onnx.defs.onnx_opset_version(), 0, -1):
+        value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+        graph = onnx.helper.make_graph([], "nothing", [value], [value])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+        try:
+            session(model)
+        except ort.capi.onnxruntime_pybind11_state.Fail:
+            continue
+        return opset
+    raise AssertionError("ONNX Runtime loads nothing")
+
+
+def opsets(step_class: type[Step]) -> list[int]:
+    """The step's own minimum, 13, 17 and the newest."""
+    return sorted({o for o in (step_class.min_opset, 13, 17, newest_opset()) if o >= step_class.min_opset})
+
+
+# numbers ----------------------------------------------------------------------------------------------------------
+
+
+def ulp_distance(a: Array, b: Array) -> Array:
+    """How many floats apart, as uint64; -0 and 0 are one apart, NaN and NaN none, NaN and a number all of them."""
+    signed = np.dtype(f"i{a.dtype.itemsize}")
+    x, y = (np.ascontiguousarray(v).view(signed).astype(np.int64) for v in (a, b))
+    # the bits of negative floats grow away from zero: mirrored below -1 they grow towards it, like the numbers
+    x, y = (np.where(v < 0, np.iinfo(signed).min - v - 1, v) for v in (x, y))
+    distance = np.maximum(x, y).astype(np.uint64) - np.minimum(x, y).astype(np.uint64)
+    everything = np.iinfo(np.uint64).max
+    nan = np.isnan(a) | np.isnan(b)
+    return np.where(nan, np.where(np.isnan(a) & np.isnan(b), 0, everything), distance).astype(np.uint64)
+
+
+def difference(got: Array, want: Array, claim: Claim) -> str:
+    """What is wrong with ``got``, in words; empty where it keeps the claim."""
+    if (got.dtype, got.shape) != (want.dtype, want.shape):
+        return f"{got.dtype}{got.shape} instead of {want.dtype}{want.shape}"
+    if got.dtype.kind not in "fiu":
+        far = got != want
+    elif claim.absolute:
+        with np.errstate(invalid="ignore"):
+            near = np.abs(got.astype(np.float64) - want.astype(np.float64)) <= claim.absolute
+        nan = (got.dtype.kind == "f") & (np.isnan(got.astype(np.float64)) & np.isnan(want.astype(np.float64)))
+        far = ~(near | (got == want) | nan)
+    elif got.dtype.kind == "f":
+        far = ulp_distance(got, want) > claim.ulp
+    else:
+        far = got != want
+    if not far.any():
+        return ""
+    first = tuple(int(i) for i in np.argwhere(far)[0])
+    share = f"{int(far.sum())} of {far.size} values differ"
+    return f"{share} more than {claim.tolerance}, first at {first}: {got[first]!r} instead of {want[first]!r}"
+
+
+# inputs -----------------------------------------------------------------------------------------------------------
+
+
+def symbolic(specs: Iterable[TensorSpec]) -> list[TensorSpec]:
+    """The same tensors with symbols for N, H and W, or for every axis that has no name; equal lengths share one."""
+    names: dict[tuple[str, Dim], str] = {}
+
+    def symbol(letter: str, dim: Dim) -> str:
+        taken = sum(1 for key in names if key[0] == letter)
+        return names.setdefault((letter, dim), f"{letter}{taken or ''}")
+
+    made = []
+    for spec in specs:
+        letters = spec.layout or "".join(chr(ord("a") + i) for i in range(spec.rank or 0))
+        free = "NHW" if spec.layout else letters
+        dims = zip(letters, spec.shape or (), strict=True)
+        made.append(replace(spec, shape=tuple(symbol(le, d) if le in free else d for le, d in dims)))
+    return made
+
+
+def with_batch(samples: tuple[Sample, ...], length: int) -> tuple[Sample, ...]:
+    """The samples with another N."""
+    return tuple(replace(s, spec=s.spec.with_dims(N=length)) if "N" in str(s.spec.layout) else s for s in samples)
+
+
+def batches(subject: Subject) -> list[tuple[Sample, ...]]:
+    """Batches of 1 and 3, for the first case of a family that has a batch at all."""
+    batched = [s.number for s in subjects_of(subject.step_class, subject.like) if _has_batch(s)]
+    if not batched or batched[0] != subject.number:
+        return []
+    own = next(s.spec.dim("N") for s in subject.case.inputs if "N" in str(s.spec.layout))
+    return [with_batch(subject.case.inputs, n) for n in (1, 3) if n != own]
+
+
+def _has_batch(subject: Subject) -> bool:
+    return any("N" in str(s.spec.layout) for s in subject.case.inputs)
+
+
+def questions(subject: Subject) -> list[tuple[Sample, ...]]:
+    """Every set of inputs for which the library's answer is needed."""
+    return [subject.case.inputs, *batches(subject)]
+
+
+def answer(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
+    """What the library makes of the samples; asked now if it is installed, else what it once said."""
+    return ask(step, samples) if installed(step.promise()) else recorded(step, samples)
+
+
+def ask(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
+    """What the installed library makes of the samples."""
+    made = step.oracle(*(Tensor(sample.array(), sample.spec) for sample in samples))
+    return list(made) if isinstance(made, tuple) else [made]
+
+
+def feeds(samples: Iterable[Sample]) -> dict[str, Array]:
+    """The samples by the names that ``build`` gives to inputs."""
+    return {f"x{i}": sample.array() for i, sample in enumerate(samples)}
+
+
+# the checks -------------------------------------------------------------------------------------------------------
+
+
+def check_graph_equals_oracle(subject: Subject) -> None:
+    """The graph keeps the claim: static and symbolic, batches of 0, 1 and 3, every opset, with and without optimiser."""
+    step = subject.step()
+    claim, answers = step.promise(), [(s, answer(step, s)) for s in questions(subject)]
+    for opset in opsets(subject.step_class):
+        static = build([step], subject.specs(), opset)
+        dynamic = build([step], symbolic(subject.specs()), opset)
+        ways = {"static": (session(static), answers[:1]), "symbolic": (session(dynamic), answers)}
+        if opset == 17:
+            ways["static, not optimised"] = (session(static, optimised=False), answers[:1])
+        for way, (running, asked) in ways.items():
+            for samples, wanted in asked:
+                outcome = running.run(None, feeds(samples))
+                for port, got, want in zip(step.outputs, outcome, wanted, strict=True):
+                    wrong = difference(got, want, claim)
+                    place = f"{subject} {port}, opset {opset}, {way}, {[str(s.spec) for s in samples]}"
+                    assert not wrong, f"{place}: {wrong}"
+        if batches(subject):
+            _check_truth(step, with_batch(subject.case.inputs, 0), ways["symbolic"][0])
+
+
+def check_infer_tells_the_truth(subject: Subject) -> None:
+    """dtype, rank, layout, colour, known lengths, symbols and range are those of what comes out."""
+    step, opset = subject.step(), max(17, subject.step_class.min_opset)
+    _check_truth(step, subject.case.inputs, session(build([step], subject.specs(), opset)), static=True)
+    _check_truth(step, subject.case.inputs, session(build([step], symbolic(subject.specs()), opset)))
+
+
+def _check_truth(
+    step: Step, samples: tuple[Sample, ...], running: ort.InferenceSession, *, static: bool = False
+) -> None:
+    given = [s.spec for s in samples] if static else symbolic(s.spec for s in samples)
+    told = step.infer(*given)
+    assert isinstance(told, tuple), f"infer gives {type(told).__name__}, not a tuple"
+    assert len(told) == len(step.outputs), f"infer tells of {len(told)} outputs, the ports are {step.outputs}"
+    lengths: dict[str, int] = {}
+    for spec, sample in zip(given, samples, strict=True):
+        for dim, length in zip(spec.shape or (), sample.spec.shape or (), strict=True):
+            if isinstance(dim, str):
+                lengths[dim] = int(length or 0)
+    for port, spec, array in zip(step.outputs, told, running.run(None, feeds(samples)), strict=True):
+        place = f"{step.operation} {port}: infer says {spec}, out comes {array.dtype}{array.shape}"
+        assert spec.dtype == ("string" if array.dtype == object else array.dtype.name), place
+        assert spec.layout is None or len(spec.layout) == array.ndim, place
+        assert spec.rank in (None, array.ndim), place
+        for dim, length in zip(spec.shape or [None] * array.ndim, array.shape, strict=True):
+            known = lengths.setdefault(dim, length) if isinstance(dim, str) else dim
+            assert known in (None, length), f"{place}, where {dim} is {known}"
+        if spec.color is not None:
+            assert spec.color in COLORS, place
+            assert array.shape[spec.axis("C")] == CHANNELS[spec.color], place
+        if spec.range is not None and array.size:
+            low, high = np.nanmin(array), np.nanmax(array)
+            assert spec.range[0] <= low, f"{place} with {low!r}"
+            assert high <= spec.range[1], f"{place} with {high!r}"
+
+
+def check_survives_json(subject: Subject) -> None:
+    """The parameters come back from JSON as they were, and an unknown one is refused."""
+    step = subject.step()
+    text = step.model_dump_json()
+    assert make(subject.step_class, subject.like, json.loads(text)) == step, text
+    assert "like" not in json.loads(text), "like is written beside the parameters, not among them"
+    try:
+        make(subject.step_class, subject.like, {**subject.case.parameters, "no_such_parameter": 1})
+    except ValidationError:
+        return
+    raise AssertionError(f"{subject}: an unknown parameter was taken")
+
+
+def fingerprint(step: Step, specs: list[TensorSpec]) -> str:
+    """Digest of the graph's bytes."""
+    model = build([step], specs, max(17, step.min_opset))
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def fingerprints(catalogue: Catalogue) -> dict[str, str]:
+    """The digest of every case, to be compared with another process."""
+    return {str(s): fingerprint(s.step(), s.specs()) for s in subjects(catalogue)}
+
+
+def check_same_step_same_bytes(subject: Subject) -> None:
+    """The same step gives the same bytes a second time."""
+    again = fingerprint(subject.step(), subject.specs())
+    assert fingerprint(subject.step(), subject.specs()) == again, f"{subject}: two graphs of one step differ"
+
+
+def check_standard_operators_only(subject: Subject) -> None:
+    """ONNX's own checker passes the graph at every opset, and every node is of the standard domain."""
+    for opset in opsets(subject.step_class):
+        for specs in (subject.specs(), symbolic(subject.specs())):
+            model = build([subject.step()], specs, opset)
+            onnx.checker.check_model(model, full_check=True)
+            foreign = {node.domain for node in _nodes(model.graph)} - {"", "ai.onnx", "ai.onnx.ml"}
+            assert not foreign, f"{subject}: nodes of {sorted(foreign)}"
+            assert not model.functions, f"{subject}: functions in the file"
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
+def check_every_parameter_matters(step_class: type[Step], like: str) -> None:
+    """For every parameter there are two cases' values that make two graphs."""
+    cases = subjects_of(step_class, like)
+    for name, field in step_class.parameters().items():
+        default = None if field.is_required() else field.default
+        values = {json.dumps(s.case.parameters.get(name, default)) for s in cases}
+        assert len(values) > 1, f"{step_class.operation} like {like!r}: no two cases differ in {name}"
+        told = any(_tells(subject, name, json.loads(value)) for subject in cases for value in sorted(values))
+        assert told, f"{step_class.operation} like {like!r}: {name} changes nothing"
+
+
+def _tells(subject: Subject, name: str, value: Any) -> bool:
+    try:
+        other = make(subject.step_class, subject.like, {**subject.case.parameters, name: value})
+        return fingerprint(other, subject.specs()) != fingerprint(subject.step(), subject.specs())
+    except (ValidationError, ContractError):
+        return False
+
+
+def check_wrong_input_is_refused(subject: Subject) -> None:
+    """Whatever ``infer`` does not refuse with a ContractError builds, loads and runs as ``infer`` says."""
+    step = subject.step()
+    for given in strange_inputs(subject.specs()):
+        place = f"{subject} on {', '.join(map(str, given))}"
+        try:
+            step.infer(*given)
+        except ContractError as error:
+            assert error.expected, f"{place}: refused without saying what was expected"
+            assert error.got, f"{place}: refused without saying what was found"
+            continue
+        except Exception as error:
+            raise AssertionError(f"{place}: {type(error).__name__} instead of a ContractError: {error}") from error
+        try:
+            running = session(build([step], given, max(17, step.min_opset)))
+            if all(spec.shape is not None and spec.dtype != "bfloat16" for spec in given):
+                _check_truth(step, tuple(Sample(replace(s, range=None), 1) for s in given), running, static=True)
+        except Exception as error:
+            raise AssertionError(f"{place}: taken by infer, then {type(error).__name__}: {error}") from error
+
+
+def strange_inputs(specs: list[TensorSpec]) -> Iterator[list[TensorSpec]]:
+    """The inputs with one of them of another dtype, form or colour."""
+    forms = [
+        ("NCHW", (2, 3, 8, 9)), ("NHWC", (2, 8, 9, 3)), ("CHW", (3, 8, 9)), ("HWC", (8, 9, 4)), ("HWC", (8, 9, 1)),
+        ("HW", (8, 9)), ("NC", (2, 5)), ("C", (3,)), (None, (2, 3, 8, 9)), (None, (5,)), (None, ()), (None, None),
+    ]  # fmt: skip
+    for i, spec in enumerate(specs):
+        others = [replace(spec, dtype=dtype) for dtype in DTYPES if dtype != spec.dtype]
+        others += [replace(spec, layout=layout, shape=shape, color=None) for layout, shape in forms]
+        others += [replace(spec.with_dims(C=CHANNELS[c]), color=c) for c in COLORS if spec.is_image and c != spec.color]
+        yield from ([*specs[:i], other, *specs[i + 1 :]] for other in others)
+
+
+def check_documented(step_class: type[Step]) -> None:
+    """The docstring opens with the formula and has the house's sections; parameters and claims are complete."""
+    text = inspect.getdoc(step_class) if step_class.__doc__ else ""
+    for section in ("Input:", "Output:", "Rounds:", "Source:", "Raises:"):
+        lines = [line for line in (text or "").splitlines() if line.startswith(section)]
+        assert len(lines) == 1, f"{step_class.__name__}: {len(lines)} lines begin with {section!r} in its docstring"
+        assert lines[0].removeprefix(section).strip(), f"{step_class.__name__}: {section} says nothing"
+    for name, field in step_class.parameters().items():
+        assert (field.description or "").strip(), f"{step_class.operation}: parameter {name} is not documented"
+    assert step_class.claims, f"{step_class.operation} claims nothing"
+    for like, claim in step_class.claims.items():
+        assert claim.library, f"{step_class.operation} like {like!r}: no library"
+        assert claim.function, f"{step_class.operation} like {like!r}: no function"
+        assert len(SpecifierSet(claim.versions)), f"{step_class.operation} like {like!r}: no versions"
+        assert not (claim.ulp and claim.absolute), f"{step_class.operation} like {like!r}: two tolerances"
+        assert claim.ulp >= 0 <= claim.absolute, f"{step_class.operation} like {like!r}: a tolerance below 0"
+
+
+def check_oracle_stands_alone(step_class: type[Step]) -> None:
+    """The oracle uses nothing of the arithmetic that it is to judge."""
+    code, scope = step_class.oracle.__code__, step_class.oracle.__globals__
+    for name in code.co_names:
+        used = scope.get(name)
+        home = used.__name__ if inspect.ismodule(used) else str(getattr(used, "__module__", ""))
+        assert not home.startswith("onnxprep.numerics"), f"{step_class.operation}: its oracle uses {home}.{name}"

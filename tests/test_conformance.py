@@ -1,0 +1,99 @@
+"""Every operation, every family, every case, every promise. A new step is tested the moment its file exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance import Subject
+from onnxprep.step import Step, catalogue
+from recorded import installed, key, question, recordings, unpack
+
+SUBJECTS = conformance.subjects(catalogue())
+each_case = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+each_family = pytest.mark.parametrize(
+    ("step_class", "like"),
+    [(cls, like) for cls, like in conformance.families(catalogue()) if not cls.caller],
+    ids=lambda value: value.operation if isinstance(value, type) else value or "any",
+)
+each_class = pytest.mark.parametrize(
+    "step_class", dict.fromkeys(cls for cls, _ in conformance.families(catalogue())), ids=lambda cls: cls.__name__
+)
+
+
+@each_case
+def test_graph_equals_oracle(subject: Subject):
+    conformance.check_graph_equals_oracle(subject)
+
+
+@each_case
+def test_infer_tells_the_truth(subject: Subject):
+    conformance.check_infer_tells_the_truth(subject)
+
+
+@each_case
+def test_survives_json(subject: Subject):
+    conformance.check_survives_json(subject)
+
+
+@each_case
+def test_same_step_same_bytes(subject: Subject):
+    conformance.check_same_step_same_bytes(subject)
+
+
+@each_case
+def test_standard_operators_only(subject: Subject):
+    conformance.check_standard_operators_only(subject)
+
+
+@each_family
+def test_every_parameter_matters(step_class: type[Step], like: str):
+    conformance.check_every_parameter_matters(step_class, like)
+
+
+@each_family
+def test_wrong_input_is_refused(step_class: type[Step], like: str):
+    conformance.check_wrong_input_is_refused(conformance.subjects_of(step_class, like)[0])
+
+
+@each_class
+def test_documented(step_class: type[Step]):
+    conformance.check_documented(step_class)
+
+
+@each_class
+def test_oracle_stands_alone(step_class: type[Step]):
+    conformance.check_oracle_stands_alone(step_class)
+
+
+def test_another_process_gives_the_same_bytes():
+    program = "import conformance, json; from onnxprep.step import catalogue; print(json.dumps(conformance.fingerprints(catalogue())))"
+    environment = {**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": str(Path(__file__).parent)}
+    there = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(there.stdout) == conformance.fingerprints(catalogue())
+
+
+@each_case
+def test_recordings_are_what_the_library_says(subject: Subject):
+    step = subject.step()
+    if not installed(step.promise()):
+        return  # the graph is held against the recording itself
+    for samples in conformance.questions(subject):
+        entry = recordings(step.operation).get(key(question(step, samples)))
+        if entry is not None:
+            said = conformance.ask(step, samples)
+            for now, then in zip(said, map(unpack, entry["outputs"]), strict=True):
+                assert not conformance.difference(now, then, step.promise())
+
+
+def test_there_are_no_recordings_of_cases_that_are_gone():
+    asked = {key(question(s.step(), samples)) for s in SUBJECTS for samples in conformance.questions(s)}
+    operations = {s.step_class.operation for s in SUBJECTS}
+    gone = [entry for operation in operations for entry in recordings(operation) if entry not in asked]
+    assert not gone, "run fixtures/conformance/make.py"
