@@ -320,14 +320,10 @@ def input_that_nobody_reads() -> ModelProto:
 
 
 @awkward
-def nodes_without_names_and_outputs_left_out() -> ModelProto:
-    nodes = [
-        node("TopK", ["x", "k"], ["", "i"]),
-        node("Cast", ["i"], ["y"], to=F),
-        node("Dropout", ["y", "", ""], ["d", ""]),
-    ]
-    k = numpy_helper.from_array(np.array([2], np.int64), "k")
-    return model(graph(nodes, [info("x")], [info("d", ("N", 2))], [k]))
+def inputs_and_outputs_left_out() -> ModelProto:
+    nodes = [node("Clip", ["x", "", "one"], ["h"]), node("Dropout", ["h", "", ""], ["y", ""])]
+    one = numpy_helper.from_array(np.ones((), np.float32), "one")
+    return model(graph(nodes, [info("x")], [info("y")], [one]))
 
 
 @awkward

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import conformance
+import pytest
 from conformance import Subject
-from onnxprep.step import Step, catalogue
 from recorded import installed, key, question, recordings, unpack
+
+from onnxprep.step import Step, catalogue
 
 SUBJECTS = conformance.subjects(catalogue())
 each_case = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
@@ -50,6 +50,15 @@ def test_same_step_same_bytes(subject: Subject):
 @each_case
 def test_standard_operators_only(subject: Subject):
     conformance.check_standard_operators_only(subject)
+
+
+CROPS = [s for s in SUBJECTS if s.step_class.window is not Step.window]
+FUSING = [s for s in SUBJECTS if s.step_class.emit_window is not Step.emit_window]
+
+
+@pytest.mark.parametrize("subject", FUSING, ids=str)
+def test_crop_behind_is_exact(subject: Subject):
+    conformance.check_crop_behind_is_exact(subject, CROPS)
 
 
 @each_family

@@ -45,12 +45,11 @@ def export(
     from onnxprep.spec.document import Spec
 
     imported = time.perf_counter() - start
-    loaded = Spec.load(spec)
     report = export_model(
         model,
-        loaded,
+        spec,
         output,
-        goldens=[golden_inputs(golden, loaded)] if golden else [],
+        goldens=[golden_inputs(golden, Spec.load(spec))] if golden else [],
         expect={name: read_array(path) for name, path in named_files(expect, "--expect").items()},
         providers=provider,
         run=not no_run,

@@ -16,7 +16,7 @@ from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names
 from onnxprep.graph.fragment import emit_steps
 from onnxprep.graph.opset import default_opset, needs, raise_opset
-from onnxprep.graph.signature import initialized_names, is_tensor, signature
+from onnxprep.graph.signature import described, initialized_names, is_tensor, signature
 from onnxprep.graph.symbols import declared
 from onnxprep.spec.plan import Plan, Side
 from onnxprep.tensor import TensorSpec
@@ -236,9 +236,8 @@ def _described(name: str, spec: TensorSpec, same: ValueInfoProto | None) -> Valu
     if same is not None:
         info.CopyFrom(same)
     info.name = name
-    wanted = type_proto(spec)
-    if info.type != wanted:
-        info.type.CopyFrom(wanted)
+    if same is None or (described(same).dtype, described(same).shape) != (spec.dtype, spec.shape):
+        info.type.CopyFrom(type_proto(spec))
     return info
 
 

@@ -28,6 +28,7 @@ _HARMLESS_ADDITIONS: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("DepthToSpace", 11): ("mode",),
     ("DequantizeLinear", 13): ("axis",), ("DequantizeLinear", 21): ("block_size",),
     ("DequantizeLinear", 23): ("output_dtype",),
+    ("Dropout", 12): ("seed",),
     ("GRU", 14): ("layout",), ("LSTM", 14): ("layout",), ("RNN", 14): ("layout",),
     ("GatherND", 12): ("batch_dims",),
     ("LpPool", 18): ("ceil_mode", "dilations"),
@@ -142,6 +143,7 @@ def between(old: OpSchema, new: OpSchema, view: NodeView | None) -> Iterator[str
     changed = _CHANGED_MEANINGS.get(key)
     if changed and (view is None or changed[1](view)):
         yield changed[0]
+        return
     yield from _attributes(old, new, view, key)
     yield from _formals(old, new, view)
     if view is None:  # of a node, whoever loads the model checks the types

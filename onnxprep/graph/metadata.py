@@ -40,9 +40,18 @@ def read(model: ModelProto) -> dict[str, str]:
         if key in found:
             raise ContractError("stands twice in the model's metadata", at=key, hint="export the model again")
         if not isinstance(entry.value, str):
-            raise ContractError("is damaged: not UTF-8", at=key, hint="get the file again")
+            raise ContractError(f"is damaged: {_first_bad_byte(entry.value)}", at=key, hint="get the file again")
         found[key] = entry.value
     return found
+
+
+def _first_bad_byte(value: object) -> str:
+    """Protobuf hands out a text that is not UTF-8 as bytes."""
+    try:
+        bytes(value).decode("utf-8")  # type: ignore[call-overload]
+    except (UnicodeDecodeError, TypeError) as error:
+        return f"byte {error.start} is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is no text"
+    return "it is no text"
 
 
 def write(model: ModelProto, entries: Mapping[str, str]) -> None:

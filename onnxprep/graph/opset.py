@@ -8,6 +8,7 @@ Either way the result is a candidate, and the caller compares both models bit fo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, version_converter
@@ -112,20 +113,22 @@ def _node_reasons(node: NodeProto, old: int, new: int, used: set[str]) -> Iterat
         return
     outputs = max((i + 1 for i, name in enumerate(node.output) if name in used), default=0)
     view = changes.NodeView(node, outputs)
-    for earlier, later in _history(node.op_type, before.since_version, after.since_version):
-        for reason in changes.between(earlier, later, view):
-            yield f"{node.op_type} at opset {later.since_version}: {reason}"
+    for earlier, later in pairwise(_versions(node.op_type)):
+        if before.since_version <= earlier.since_version < later.since_version <= after.since_version:
+            for reason in changes.between(earlier, later, view):
+                yield f"{node.op_type} at opset {later.since_version}: {reason}"
 
 
-def _history(operator: str, first: int, last: int) -> Iterator[tuple[OpSchema, OpSchema]]:
-    """Consecutive versions of an operator from ``first`` to ``last``."""
-    versions = [
-        schema
-        for schema in get_all_schemas_with_history()
-        if schema.domain == "" and schema.name == operator and first <= schema.since_version <= last
-    ]
-    versions.sort(key=lambda schema: schema.since_version)
-    yield from pairwise(versions)
+@cache
+def _versions(operator: str) -> tuple[OpSchema, ...]:
+    """Every version of an operator, oldest first."""
+    found = [schema for schema in _all_schemas() if schema.name == operator]
+    return tuple(sorted(found, key=lambda schema: schema.since_version))
+
+
+@cache
+def _all_schemas() -> tuple[OpSchema, ...]:
+    return tuple(schema for schema in get_all_schemas_with_history() if schema.domain == "")
 
 
 def _used(graph: GraphProto) -> set[str]:

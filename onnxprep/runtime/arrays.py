@@ -98,7 +98,8 @@ def _differing(got: Array, expected: Array, tolerance: float) -> Array:
     if got.dtype.kind != "f":
         return np.asarray(got != expected)
     bits = f"u{got.dtype.itemsize}"
-    differing = np.ascontiguousarray(got).view(bits) != np.ascontiguousarray(expected).view(bits)
+    a, b = (np.ascontiguousarray(array).view(bits).reshape(array.shape) for array in (got, expected))
+    differing = np.asarray(a != b)
     differing &= ~(np.isnan(got) & np.isnan(expected))
     if tolerance:
         with np.errstate(invalid="ignore"):

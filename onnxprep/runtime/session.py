@@ -23,7 +23,7 @@ _STATES: tuple[type[Exception], ...] = tuple(
 )  # fmt: skip
 """What ORT raises; every one is an Exception of its own without a common base."""
 
-_RUN_ERRORS = (*_STATES, ValueError, TypeError, RuntimeError)
+_RUN_ERRORS: tuple[type[Exception], ...] = (*_STATES, ValueError, TypeError, RuntimeError)
 
 
 class Session:

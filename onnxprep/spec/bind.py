@@ -9,7 +9,7 @@ from onnxprep.errors import ContractError, OnnxprepError, SpecError
 from onnxprep.spec import fields
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
-from onnxprep.spec.messages import did_you_mean, shown
+from onnxprep.spec.messages import did_you_mean, listed, shown
 from onnxprep.tensor import TensorSpec
 
 
@@ -103,15 +103,14 @@ def _last_feeds(spec: Spec, signature: Signature, feeds: Mapping[str, str], used
     open_inputs = [tensor for tensor in signature.inputs if tensor not in feeds]
     if len(open_inputs) == 1:
         return {open_inputs[0]: last}
-    if last in (spec.outputs or ()):
-        return {}
-    problem = "the model has several inputs that nothing feeds" if open_inputs else "the model has no input left"
+    if not open_inputs or last in (spec.outputs or ()):
+        return {}  # if nobody uses it, that is said later
     raise ContractError(
-        f"{problem}, so it cannot be told where {shown(last)} goes",
+        f"the model has several inputs that nothing feeds, so it cannot be told where {shown(last)} goes",
         at="model.inputs",
         expected="`model: {inputs: {MODEL INPUT: VALUE}}`",
-        got=", ".join(f"{tensor} {spec}" for tensor, spec in signature.inputs.items()) or "no inputs at all",
-        hint=f"for example `model: {{inputs: {{{(open_inputs or ['NAME'])[0]}: {last}}}}}`",
+        got=", ".join(f"{tensor} {signature.inputs[tensor]}" for tensor in open_inputs),
+        hint=f"for example `model: {{inputs: {{{open_inputs[0]}: {last}}}}}`",
     )
 
 
@@ -169,14 +168,14 @@ def _default_outputs(spec: Spec) -> tuple[str, ...]:
 
 
 def _check_names(spec: Spec) -> None:
-    known = [*spec.inputs, *_made(spec.preprocess), *spec.model_outputs]
+    known = dict.fromkeys([*spec.inputs, *_made(spec.preprocess), *spec.model_outputs])
     for i, entry in enumerate(spec.postprocess):
         if entry.where == "graph":
             for k, name in enumerate(entry.inputs or ()):
                 if name not in known:
                     at = f"postprocess[{i}].inputs[{k}]"
                     raise _unknown(SpecError, f"{shown(name)} is not a value here", at, name, known)
-            known += entry.outputs or ()
+            known |= dict.fromkeys(entry.outputs or ())
     for i, name in enumerate(spec.outputs or ()):
         if name not in known:
             raise _unknown(SpecError, f"{shown(name)} is not a value", f"outputs[{i}]", name, known)
@@ -184,14 +183,14 @@ def _check_names(spec: Spec) -> None:
 
 
 def _check_callers_after(spec: Spec) -> None:
-    known = list(spec.outputs or ())
+    known = dict.fromkeys(spec.outputs or ())
     for i, entry in enumerate(spec.postprocess):
         if entry.where == "caller":
             for k, name in enumerate(entry.inputs or ()):
                 if name not in known:
                     at = f"postprocess[{i}].inputs[{k}]"
                     raise _unknown(SpecError, f"{shown(name)} is not an output of the graph", at, name, known)
-            known += entry.outputs or ()
+            known |= dict.fromkeys(entry.outputs or ())
 
 
 def _check_all_used(spec: Spec) -> None:
@@ -213,5 +212,5 @@ def _check_all_used(spec: Spec) -> None:
 
 def _unknown(kind: type[OnnxprepError], problem: str, at: str, word: str, known: Iterable[str]) -> OnnxprepError:
     words = list(known)
-    expected = ", ".join(f"`{w}`" for w in words[:20])
-    return kind(problem, at=at, expected=f"one of {expected}" if words else "", hint=did_you_mean(word, words))
+    expected = f"one of {listed(words)}" if words else ""
+    return kind(problem, at=at, expected=expected, hint=did_you_mean(word, words))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from onnxprep.errors import SpecError
 from onnxprep.spec import fields
-from onnxprep.spec.messages import did_you_mean, shown, validated
+from onnxprep.spec.messages import did_you_mean, listed, shown, validated
 from onnxprep.step import Step, catalogue
 
 Where = Literal["graph", "caller"]
@@ -125,7 +125,6 @@ class EntryReader:
 
     def _like(self, operation: str, families: Mapping[str, type[Step]], parameters: Mapping[str, Any], at: str) -> str:
         named = [family for family in families if family]
-        expected = ", ".join(f"`{family}`" for family in named)
         like = parameters.get("like")
         if like is None and self.like in named and families[self.like].inherits:
             return self.like
@@ -133,7 +132,7 @@ class EntryReader:
             return ""
         if like is None:
             why = "" if any(families[f].inherits for f in named) else f"; `{operation}` never takes it from the spec"
-            raise SpecError("is missing", at=at, expected=expected, hint=f"say whose arithmetic it follows{why}")
+            raise SpecError("is missing", at=at, expected=listed(named), hint=f"say whose arithmetic it follows{why}")
         if not named:
             raise SpecError(f"is {shown(like)}", at=at, expected="nothing: the operation follows no library")
         return fields.one_of(like, at, named)

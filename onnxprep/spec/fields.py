@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onnxprep.errors import SpecError
-from onnxprep.spec.messages import did_you_mean, shown
+from onnxprep.spec.messages import did_you_mean, listed, shown
 from onnxprep.step import catalogue
 from onnxprep.tensor import CHANNELS, COLORS, DTYPES, Dim, TensorSpec
 
@@ -27,8 +27,8 @@ def mapping(value: Any, at: str, allowed: Sequence[str], required: Sequence[str]
     for key in value:
         if key not in allowed:
             place = f"{at}.{key}" if at else str(key)
-            expected = ", ".join(f"`{k}`" for k in allowed)
-            raise SpecError("is not a key of this format", at=place, expected=expected, hint=did_you_mean(key, allowed))
+            hint = did_you_mean(key, allowed)
+            raise SpecError("is not a key of this format", at=place, expected=listed(allowed), hint=hint)
     for key in required:
         if key not in value:
             raise SpecError("is missing", at=f"{at}.{key}" if at else key)
@@ -110,8 +110,7 @@ def one_of(value: Any, at: str, allowed: Sequence[str]) -> str:
     """One word of a list."""
     word = text(value, at)
     if word not in allowed:
-        expected = ", ".join(f"`{w}`" for w in allowed)
-        raise SpecError(f"is {shown(word)}", at=at, expected=expected, hint=did_you_mean(word, allowed))
+        raise SpecError(f"is {shown(word)}", at=at, expected=listed(allowed), hint=did_you_mean(word, allowed))
     return word
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from onnxprep.errors import SpecError
 from onnxprep.spec.entry import Entry
-from onnxprep.spec.messages import did_you_mean, shown
+from onnxprep.spec.messages import did_you_mean, listed, shown
 
 FRAME = ("in_size", "gain", "offset")
 """What `<step>.` may not be followed by in the name of a value: the frame of a geometric step, later."""
@@ -58,15 +58,15 @@ def resolve(
 
 def _step_names(entries: Sequence[Entry], taken: Collection[str]) -> list[Entry]:
     """Names written in the document stand; the others are the operation, then ``_2``, ``_3``."""
-    used = {entry.name for entry in entries if entry.name}
+    used = {entry.name for entry in entries if entry.name} | set(taken)
+    numbers: dict[str, int] = {}
     result = []
     for entry in entries:
-        name, n = entry.name, 2
-        if not name:
-            name = entry.operation
-            while name in used or name in taken:
-                name, n = f"{entry.operation}_{n}", n + 1
-            used.add(name)
+        name = entry.name or entry.operation
+        while not entry.name and name in used:
+            numbers[entry.operation] = numbers.get(entry.operation, 1) + 1
+            name = f"{entry.operation}_{numbers[entry.operation]}"
+        used.add(name)
         result.append(replace(entry, name=name))
     return result
 
@@ -122,7 +122,7 @@ def _check_inputs(side: str, entry: Entry, taken: tuple[str, ...] | None, scope:
             raise SpecError(
                 f"{shown(name)} is not a value here",
                 at=f"{at}.inputs[{k}]",
-                expected=", ".join(f"`{n}`" for n in scope.taken) or "an earlier value",
+                expected=listed(scope.taken) or "an earlier value",
                 hint=did_you_mean(name, scope.taken),
             )
 
@@ -165,11 +165,11 @@ def check_callers(inputs: Sequence[str], preprocess: Sequence[Entry]) -> None:
     """
     callers = [(i, entry) for i, entry in enumerate(preprocess) if entry.where == "caller"]
     made: set[str] = set()
-    for n, (i, entry) in enumerate(callers):
-        wanted = {name for _, later in callers[n + 1 :] for name in later.inputs or ()} | set(inputs)
+    last = {name: i for i, entry in callers for name in entry.inputs or ()}  # the last step that takes it
+    for i, entry in callers:
         for k, name in enumerate(entry.outputs or ()):
             at = f"preprocess[{i}].outputs[{k}]"
-            if name not in wanted:
+            if name not in inputs and last.get(name, -1) <= i:
                 expected = "a graph input, or what a later caller step takes"
                 raise SpecError(
                     f"{shown(name)} is used by nothing", at=at, expected=expected, hint=did_you_mean(name, inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,11 +21,19 @@ _EXPECTED = {
     "none_required": "null",
 }  # fmt: skip
 
+_FEW, _MOST, _LONGEST = 20, 1000, 200  # an error in a huge document is found fast and told in few words
+
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """``did you mean `resize`?``, or nothing where no word is near."""
-    near = difflib.get_close_matches(word, list(words), n=1)
+    near = difflib.get_close_matches(word[:_LONGEST], itertools.islice(words, _MOST), n=1)
     return f"did you mean `{near[0]}`?" if near else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words a message offers; of many, the first."""
+    few = list(itertools.islice(words, _FEW + 1))
+    return ", ".join([f"`{word}`" for word in few[:_FEW]] + (["..."] if len(few) > _FEW else []))
 
 
 def shown(value: Any) -> str:
@@ -92,6 +101,8 @@ class _Problem:
         if self.kind == "onnxprep":
             return SpecError(self.context["problem"], at=self.at, expected=expected, hint=self.context["hint"])
         hint = did_you_mean(self.value, expected.split("`")[1::2]) if isinstance(self.value, str) else ""
+        if self.kind == "string_type" and isinstance(self.value, bool | int | float):
+            hint = "quote it"
         return SpecError(f"is {shown(self.value)}", at=self.at, expected=expected, hint=hint)
 
 

@@ -45,7 +45,9 @@ class Argmax(Step):
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
         """ArgMax; the values are gathered, so that they belong to the indices whatever the input."""
         (x,) = inputs
-        index = op.ArgMax(x, axis=self.axis, keepdims=1)
+        # of an empty batch ONNX Runtime 1.31's ArgMax keeps the whole axis: the Slice makes it one long
+        found = op.ArgMax(x, axis=self.axis, keepdims=1)
+        index = op.Slice(found, op.int64([0]), op.int64([1]), op.int64([self.axis]))
         best = op.GatherElements(x, index, axis=self.axis)
         return op.Squeeze(index, axes=[self.axis]), op.Squeeze(best, axes=[self.axis])
 

@@ -7,7 +7,11 @@ from onnxprep.tensor import Dim, TensorSpec
 
 
 def refuse_unless_axis(x: TensorSpec, axis: int) -> None:
-    """Raises a ContractError where ``x`` is known not to have ``axis``."""
+    """Raises a ContractError where ``x`` is known not to have ``axis``, or does not lie as it is counted."""
+    planar = x.planar().layout
+    refuse_unless(
+        x.layout == planar, "counts other axes", expected=f"layout {planar}", got=x, hint="put `to_layout` before it"
+    )
     rank = x.rank
     expected = f"{axis + 1 if axis >= 0 else -axis} axes or more"
     refuse_unless(rank is None or -rank <= axis < rank, f"has no axis {axis}", expected=expected, got=x)

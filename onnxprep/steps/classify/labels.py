@@ -42,7 +42,7 @@ class Labels(Step):
         refuse_unless(x.dtype in ("int64", "int32"), f"does not work on {x.dtype}", expected="int64 or int32", got=x)
         if x.range is not None and x.range[0] == 0 and x.range[1] != len(self.names) - 1:
             raise ContractError(
-                "labels of the wrong length",
+                "has the wrong number of names",
                 expected=f"{x.range[1] + 1:.0f} names, one per class",
                 got=f"{len(self.names)} names, {self.names[0]!r} to {self.names[-1]!r}",
                 hint="one name per line, in the order of the training; is the background class missing?",
@@ -64,7 +64,7 @@ class Labels(Step):
         """NumPy's indexing."""
         (x,) = inputs
         if self.default is None:
-            return np.array(self.names, object)[x.array]
+            return np.asarray(np.array(self.names, object)[x.array], object)
         inside = (x.array >= 0) & (x.array < len(self.names))
         return np.where(inside, np.array(self.names, object)[np.where(inside, x.array, 0)], self.default)
 

@@ -92,7 +92,8 @@ class ToDtype(Step):
         whole = np.round(x) if self.rounding == "half_even" else np.trunc(x)
         with np.errstate(over="ignore"):
             first, last = (np.array(end).astype(x.dtype) for end in (limits.min, limits.max))
-        last = last if last <= limits.max and int(last) <= limits.max else np.nextafter(last, x.dtype.type(0))
+        if float(last) > limits.max:  # it was rounded up
+            last = np.nextafter(last, x.dtype.type(0))
         first = np.maximum(first, np.finfo(x.dtype).min)
         return np.clip(np.where(np.isnan(x), x.dtype.type(0), whole), first, last).astype(self.dtype)
 

@@ -29,7 +29,7 @@ def _divide(a: Array, b: Array) -> Array:
 _NOW: Mapping[str, Callable[..., Any]] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Mod": np.mod, "Abs": np.abs,
     "Min": np.minimum, "Max": np.maximum, "Where": np.where, "Sqrt": np.sqrt,
-    "Less": np.less, "Greater": np.greater, "And": np.logical_and, "Not": np.logical_not,
+    "Equal": np.equal, "Less": np.less, "Greater": np.greater, "And": np.logical_and, "Not": np.logical_not,
     "Floor": np.floor, "Ceil": np.ceil, "Round": np.rint,
 }  # fmt: skip
 """ONNX operator -> the NumPy function that gives the same bits (integer operands are never negative in a Div)."""
@@ -49,12 +49,17 @@ class Arithmetic:
             known = [self.known(operand) for operand in operands]
             if all(k is not None for k in known):
                 return np.asarray(_NOW[operator](*known))
-            for i, k in enumerate(known):
-                if k is not None and k.size == 1 and k.item() == _NEUTRAL.get(operator):
-                    return operands[1 - i]
+            for k, other in zip(known, reversed(operands), strict=True):
+                if operator in _NEUTRAL and k is not None and self._changes_nothing(_NEUTRAL[operator], k, other):
+                    return other
             return self._emitted(operator, *operands)
 
         return apply
+
+    @staticmethod
+    def _changes_nothing(neutral: int, k: Array, other: Number) -> bool:
+        rank = other.spec.rank if isinstance(other, Value) else other.ndim
+        return k.size == 1 and k.item() == neutral and rank is not None and rank >= k.ndim
 
     def known(self, x: Number) -> Array | None:
         """The numbers themselves, ``None`` where only the graph will know them."""

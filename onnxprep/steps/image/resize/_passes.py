@@ -158,7 +158,7 @@ class _Passes:
         )
         count = a.ceil_div(a.Mul(total, each), lengths(_CHUNK[self._product]))
         any_image = a.Min(self._image.images, lengths(1))
-        if a.known(any_image) is None:
+        if not self._is_one(any_image):
             count = a.Max(count, lengths(1))  # not 0 where there is no image
         lines = a.ceil_div(total, count)
         return _Chunks(a.Mul(a.ceil_div(total, lines), any_image), lines, a.Sub(total, lines))

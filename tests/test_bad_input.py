@@ -1,0 +1,235 @@
+"""What a user can get wrong, one case each: exit code and message, as reviewed in bad_input.md; nothing is written.
+
+``python tests/test_bad_input.py`` writes bad_input.md anew, for review.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper
+
+from demo import FOLDER
+from onnxprep.cli import main
+
+REVIEWED = Path(__file__).parent / "bad_input.md"
+EXPORT = "export model.onnx --spec spec.yaml -o out.onnx"
+HEAD = """onnxprep: 1
+like: torchvision-v1
+inputs: [{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [N, H, W, 3]}]
+"""
+NORMALIZE = "normalize: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}"
+STEPS = [
+    "resize: {size: 48, interpolation: bilinear, like: pillow-13}",
+    "center_crop: {size: 40}",
+    "rescale",
+    NORMALIZE,
+    "to_layout: {layout: NCHW}",
+]
+
+
+def spec(*steps: str, post: tuple[str, ...] = (), head: str = HEAD, tail: str = "") -> str:
+    lines = ["preprocess:", *(f"  - {step}" for step in steps)] if steps else []
+    lines += ["postprocess:", *(f"  - {step}" for step in post)] if post else []
+    return head + "\n".join(lines) + "\n" + tail
+
+
+def replaced(index: int, step: str) -> str:
+    return spec(*STEPS[:index], step, *STEPS[index + 1 :])
+
+
+def two_inputs(folder: Path) -> None:
+    a, b = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3, 40, 40]) for n in ("left", "right"))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3, 40, 40])
+    graph = helper.make_graph([helper.make_node("Add", ["left", "right"], ["y"])], "g", [a, b], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, folder / "model.onnx")
+
+
+def two_outputs(folder: Path) -> None:
+    x = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 3, 40, 40])
+    ys = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3, 40, 40]) for n in ("first", "second")]
+    nodes = [helper.make_node("Relu", ["pixels"], ["first"]), helper.make_node("Neg", ["pixels"], ["second"])]
+    graph = helper.make_graph(nodes, "g", [x], ys)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+
+
+def model_taking(dtype: int, *shape: int | str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        x = helper.make_tensor_value_info("pixels", dtype, shape)
+        y = helper.make_tensor_value_info("y", dtype, shape)
+        graph = helper.make_graph([helper.make_node("Identity", ["pixels"], ["y"])], "g", [x], [y])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, folder / "model.onnx")
+
+    return write
+
+
+def raw(name: str, data: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(data) and None
+
+
+def link(folder: Path) -> None:
+    (folder.parent / "secret.txt").write_text("a\n")
+    (folder / "labels.txt").symlink_to(folder.parent / "secret.txt")
+
+
+def wrong_training(folder: Path) -> None:
+    expected = np.load(FOLDER / "expected.npy")
+    expected[0, 1, 5, 7] += np.float32(0.5)
+    np.save(folder / "expected.npy", expected)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A mistake: the spec, the command, what else is put into the folder, and the exit code it must give."""
+
+    code: int
+    spec: str = field(default_factory=lambda: spec(*STEPS))
+    command: str = EXPORT
+    prepare: Callable[[Path], None] = lambda _: None
+
+
+LABELS = "labels: {names: %s}"
+CASES: Mapping[str, Bad] = {
+    # files and flags
+    "missing model": Bad(2, command="export nothing.onnx --spec spec.yaml -o out.onnx"),
+    "missing spec": Bad(2, command="export model.onnx --spec nothing.yaml -o out.onnx"),
+    "not an ONNX file": Bad(4, prepare=raw("model.onnx", b"this is not a model at all")),
+    "empty model file": Bad(4, prepare=raw("model.onnx", b"")),
+    "half a model": Bad(4, prepare=lambda f: (f / "model.onnx").write_bytes((f / "model.onnx").read_bytes()[:9000]) and None),
+    "output equal to the input": Bad(2, command="export model.onnx --spec spec.yaml -o model.onnx --force"),
+    "existing output without --force": Bad(2, prepare=raw("out.onnx", b"mine")),
+    "output in a folder that is not": Bad(2, command="export model.onnx --spec spec.yaml -o nowhere/out.onnx"),
+    "output equal to the spec": Bad(2, command="export model.onnx --spec spec.yaml -o spec.yaml --force"),
+    "unknown provider": Bad(2, command=f"{EXPORT} --provider cuda13"),
+    "expect without golden": Bad(2, command=f"{EXPORT} --expect to_layout=expected.npy"),
+    "expect a value that is none": Bad(3, command=f"{EXPORT} --golden picture.png --expect to_layot=expected.npy"),
+    "a wrong training tensor": Bad(
+        5, command=f"{EXPORT} --golden picture.png --expect to_layout=expected.npy", prepare=wrong_training
+    ),
+    "a picture that is none": Bad(2, command=f"{EXPORT} --golden notes.png", prepare=raw("notes.png", b"no picture")),
+    "an array that is none": Bad(2, command=f"{EXPORT} --golden notes.npy", prepare=raw("notes.npy", b"no array")),
+    "an array whose header lies": Bad(
+        2,
+        command=f"{EXPORT} --golden lies.npy",
+        prepare=raw("lies.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (99999, 99999), }" + b" " * 51 + b"\n"),
+    ),
+    "run a model without a spec": Bad(4, command="run model.onnx picture.png"),
+    "inspect a model without a spec": Bad(4, command="inspect model.onnx"),
+    "verify a model without a spec": Bad(4, command="verify model.onnx"),
+    "strip a model without a spec": Bad(4, command="strip model.onnx -o out.onnx"),
+    "unknown preset": Bad(2, command="new torchvison-imagenet"),
+    "unknown operation asked for": Bad(2, command="steps resise"),
+    # the document
+    "YAML that is not a spec": Bad(3, spec="just: some\nyaml: here\n"),
+    "not YAML": Bad(3, spec="onnxprep: 1\npreprocess: [rescale\n"),
+    "an empty document": Bad(3, spec=""),
+    "a list": Bad(3, spec="- rescale\n"),
+    "a newer format": Bad(3, spec="onnxprep: 2\n"),
+    "unknown key": Bad(3, spec=spec(*STEPS, tail="postproces: [softmax]\n")),
+    "duplicate key": Bad(3, spec=spec(*STEPS, tail="preprocess: []\n")),
+    "unknown operation": Bad(3, spec=replaced(0, "resise: {size: 48, interpolation: bilinear, like: pillow-13}")),
+    "unknown parameter": Bad(3, spec=replaced(0, "resize: {size: 48, interpolatoin: bilinear, like: pillow-13}")),
+    "missing parameter": Bad(3, spec=replaced(0, "resize: {size: 48, like: pillow-13}")),
+    "missing like": Bad(3, spec=replaced(0, "resize: {size: 48, interpolation: bilinear}")),
+    "unknown like": Bad(3, spec=replaced(0, "resize: {size: 48, interpolation: bilinear, like: pillow-31}")),
+    "unknown interpolation": Bad(3, spec=replaced(0, "resize: {size: 48, interpolation: bilinaer, like: pillow-13}")),
+    "wrong type": Bad(3, spec=replaced(1, "center_crop: {size: '40'}")),
+    "wrong type in a list": Bad(3, spec=replaced(3, "normalize: {mean: [0.4, 0.4, high], std: [0.2, 0.2, 0.2]}")),
+    "std 0": Bad(3, spec=replaced(3, "normalize: {mean: [0.4, 0.4, 0.4], std: [0.2, 0, 0.2]}")),
+    "size 0": Bad(3, spec=replaced(0, "resize: {size: 0, interpolation: bilinear, like: pillow-13}")),
+    "crop size 0": Bad(3, spec=replaced(1, "center_crop: {size: 0}")),
+    "NaN": Bad(3, spec=replaced(3, "normalize: {mean: [.nan, 0.4, 0.4], std: [0.2, 0.2, 0.2]}")),
+    "unquoted true among labels": Bad(3, spec=spec(*STEPS, post=("argmax", LABELS % "[true, 1]"))),
+    "a file outside the folder": Bad(3, spec=spec(*STEPS, post=("argmax", "labels: {file: ../labels.txt}"))),
+    "a link out of the folder": Bad(3, spec=spec(*STEPS, post=("argmax", "labels: {file: labels.txt}")), prepare=link),
+    "a missing labels file": Bad(3, spec=spec(*STEPS, post=("argmax", "labels: {file: label.txt}"))),
+    "a value nobody uses": Bad(3, spec=spec(*STEPS, "{operation: to_layout, name: other, inputs: [resize], parameters: {layout: NCHW}}", tail="model: {inputs: {pixel_values: to_layout}}\n")),
+    "a value that does not exist": Bad(3, spec=replaced(2, "{operation: rescale, inputs: [center_corp]}")),
+    "an output that does not exist": Bad(3, spec=spec(*STEPS, post=("softmax",), tail="outputs: [sofmax]\n")),
+    "two steps of one name": Bad(3, spec=replaced(2, "{operation: rescale, name: same}").replace("to_layout: {layout: NCHW}", "{operation: to_layout, name: same, parameters: {layout: NCHW}}")),
+    "a caller step that leads nowhere": Bad(
+        3, spec=spec("{operation: decode_image, where: caller, inputs: [file], outputs: [imgae], parameters: {like: pillow-13}}", *STEPS)
+    ),
+    # steps and model
+    "normalize on uint8": Bad(4, spec=spec(*STEPS[:2], *STEPS[3:])),
+    "wrong layout": Bad(4, spec=spec(*STEPS[:4])),
+    "wrong size": Bad(4, spec=replaced(1, "center_crop: {size: 48}")),
+    "wrong channels": Bad(4, prepare=model_taking(TensorProto.FLOAT, "N", 1, 40, 40)),
+    "wrong dtype": Bad(4, prepare=model_taking(TensorProto.FLOAT16, "N", 3, 40, 40)),
+    "wrong rank": Bad(4, prepare=model_taking(TensorProto.FLOAT, 3, 40, 40)),
+    "wrong number of channels in mean": Bad(4, spec=replaced(3, "normalize: {mean: [0.5], std: [0.5]}")),
+    "several inputs and no name": Bad(4, prepare=two_inputs),
+    "a model input that does not exist": Bad(4, spec=spec(*STEPS, tail="model: {inputs: {pixel_value: to_layout}}\n")),
+    "a model output that does not exist": Bad(4, spec=spec(*STEPS, tail="model: {outputs: {scores: logit}}\n")),
+    "several outputs and no name": Bad(4, spec=spec(*STEPS, post=("softmax",)), prepare=two_outputs),
+    "labels of the wrong length": Bad(4, spec=spec(*STEPS, post=("argmax", LABELS % "[no, yes]"))),
+    "k larger than the classes": Bad(4, spec=spec(*STEPS, post=("top_k: {k: 31}",))),
+    "colour unknown": Bad(4, spec=spec("convert_color: {to: BGR}", *STEPS, head=HEAD.replace("color: RGB, ", ""))),
+}  # fmt: skip
+
+
+def outcome(case: Bad, folder: Path) -> tuple[int, str, set[str]]:
+    """Exit code, message, and the files that were not there before."""
+    for name, source in (("model.onnx", "classifier.onnx"), ("expected.npy", "expected.npy")):
+        shutil.copy(FOLDER / source, folder / name)
+    shutil.copy(FOLDER / "pictures" / "1350-blue.png", folder / "picture.png")
+    (folder / "spec.yaml").write_text(case.spec)
+    case.prepare(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        result = CliRunner().invoke(main, case.command.split())
+    finally:
+        os.chdir(here)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    changed = {name for name in after if after[name] != before.get(name)}
+    return result.exit_code, result.stderr.strip(), changed
+
+
+def reviewed() -> dict[str, str]:
+    found = {}
+    for part in REVIEWED.read_text().split("\n## ")[1:]:
+        title, _, rest = part.partition("\n")
+        found[title] = rest.split("```text\n")[1].split("\n```")[0]
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_says_what_was_reviewed_and_writes_nothing(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    code, message, changed = outcome(CASES[name], folder)
+    assert (code, changed) == (CASES[name].code, set()), message
+    assert message == reviewed()[name]
+    assert "Traceback" not in message
+    assert "pydantic" not in message.lower()
+
+
+def test_every_reviewed_message_has_its_case() -> None:
+    assert list(reviewed()) == list(CASES)
+
+
+if __name__ == "__main__":
+    parts = ["# What onnxprep says to bad input\n\nEvery message is reviewed here and compared by `test_bad_input.py`.\n"]
+    for title, bad in CASES.items():
+        with tempfile.TemporaryDirectory() as place:
+            work = Path(place) / "work"
+            work.mkdir()
+            exit_code, text, written = outcome(bad, work)
+        if exit_code != bad.code or written:
+            sys.stderr.write(f"{title}: exit {exit_code} instead of {bad.code}, wrote {written}\n{text}\n")
+        parts.append(f"\n## {title}\n`onnxprep {bad.command}`: exit {exit_code}\n```text\n{text}\n```\n")
+    REVIEWED.write_text("".join(parts))
