@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
+from closeness import difference
 from packaging.specifiers import SpecifierSet
 from pydantic import ValidationError
 from recorded import installed, recorded
@@ -23,7 +24,7 @@ from onnxprep.step import Case, Catalogue, Claim, Sample, Step
 from onnxprep.tensor import CHANNELS, COLORS, DTYPES, Array, Dim, Tensor, TensorSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """One family of one operation with one of its cases."""
 
@@ -83,44 +84,13 @@ def opsets(step_class: type[Step]) -> list[int]:
     return sorted({o for o in (step_class.min_opset, 13, 17, newest_opset()) if o >= step_class.min_opset})
 
 
-# numbers ----------------------------------------------------------------------------------------------------------
-
-
-def ulp_distance(a: Array, b: Array) -> Array:
-    """How many floats apart, as uint64; -0 and 0 are one apart, NaN and NaN none, NaN and a number all of them."""
-    signed = np.dtype(f"i{a.dtype.itemsize}")
-    x, y = (np.ascontiguousarray(v).view(signed).astype(np.int64) for v in (a, b))
-    # the bits of negative floats grow away from zero: mirrored below -1 they grow towards it, like the numbers
-    x, y = (np.where(v < 0, np.iinfo(signed).min - v - 1, v) for v in (x, y))
-    distance = np.maximum(x, y).astype(np.uint64) - np.minimum(x, y).astype(np.uint64)
-    everything = np.iinfo(np.uint64).max
-    nan = np.isnan(a) | np.isnan(b)
-    return np.where(nan, np.where(np.isnan(a) & np.isnan(b), 0, everything), distance).astype(np.uint64)
-
-
-def difference(got: Array, want: Array, claim: Claim) -> str:
-    """What is wrong with ``got``, in words; empty where it keeps the claim."""
-    if (got.dtype, got.shape) != (want.dtype, want.shape):
-        return f"{got.dtype}{got.shape} instead of {want.dtype}{want.shape}"
-    if got.dtype.kind not in "fiu":
-        far = got != want
-    elif claim.absolute:
-        with np.errstate(invalid="ignore"):
-            near = np.abs(got.astype(np.float64) - want.astype(np.float64)) <= claim.absolute
-        nan = (got.dtype.kind == "f") & (np.isnan(got.astype(np.float64)) & np.isnan(want.astype(np.float64)))
-        far = ~(near | (got == want) | nan)
-    elif got.dtype.kind == "f":
-        far = ulp_distance(got, want) > claim.ulp
-    else:
-        far = got != want
-    if not far.any():
-        return ""
-    first = tuple(int(i) for i in np.argwhere(far)[0])
-    share = f"{int(far.sum())} of {far.size} values differ"
-    return f"{share} more than {claim.tolerance}, first at {first}: {got[first]!r} instead of {want[first]!r}"
-
-
 # inputs -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def model_of(subject: Subject, opset: int, *, known: bool) -> onnx.ModelProto:
+    """The subject's graph with all lengths known, or with symbols."""
+    return build([subject.step()], subject.specs() if known else symbolic(subject.specs()), opset)
 
 
 def symbolic(specs: Iterable[TensorSpec]) -> list[TensorSpec]:
@@ -165,12 +135,15 @@ def questions(subject: Subject) -> list[tuple[Sample, ...]]:
 
 def answer(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
     """What the library makes of the samples; asked now if it is installed, else what it once said."""
-    return ask(step, samples) if installed(step.promise()) else recorded(step, samples)
+    return answer_here(step, samples) or recorded(step, samples)
 
 
 def answer_here(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
-    """The installed library's answer; none without the library."""
-    return ask(step, samples) if installed(step.promise()) else []
+    """The installed library's answer; none without the library, or without another that it needs."""
+    try:
+        return ask(step, samples) if installed(step.promise()) else []
+    except ModuleNotFoundError:
+        return []
 
 
 def ask(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
@@ -193,8 +166,7 @@ def check_graph_equals_oracle(subject: Subject) -> None:
     step = subject.step()
     claim, answers = step.promise(), [(s, answer(step, s)) for s in questions(subject)]
     for opset in opsets(subject.step_class):
-        static = build([step], subject.specs(), opset)
-        dynamic = build([step], symbolic(subject.specs()), opset)
+        static, dynamic = (model_of(subject, opset, known=known) for known in (True, False))
         ways = {"static": (session(static), answers[:1]), "symbolic": (session(dynamic), answers)}
         if opset == 17:
             ways["static, not optimised"] = (session(static, optimised=False), answers[:1])
@@ -211,8 +183,8 @@ def check_graph_equals_oracle(subject: Subject) -> None:
 def check_infer_tells_the_truth(subject: Subject) -> None:
     """dtype, rank, layout, colour, known lengths, symbols and range are those of what comes out."""
     step, opset = subject.step(), max(17, subject.step_class.min_opset)
-    _check_truth(step, subject.case.inputs, session(build([step], subject.specs(), opset)), static=True)
-    _check_truth(step, subject.case.inputs, session(build([step], symbolic(subject.specs()), opset)))
+    _check_truth(step, subject.case.inputs, session(model_of(subject, opset, known=True)), static=True)
+    _check_truth(step, subject.case.inputs, session(model_of(subject, opset, known=False)))
 
 
 def _check_truth(
@@ -277,8 +249,8 @@ def check_same_step_same_bytes(subject: Subject) -> None:
 def check_standard_operators_only(subject: Subject) -> None:
     """ONNX's own checker passes the graph at every opset, and every node is of the standard domain."""
     for opset in opsets(subject.step_class):
-        for specs in (subject.specs(), symbolic(subject.specs())):
-            model = build([subject.step()], specs, opset)
+        for known in (True, False):
+            model = model_of(subject, opset, known=known)
             onnx.checker.check_model(model, full_check=True)
             foreign = {node.domain for node in _nodes(model.graph)} - {"", "ai.onnx", "ai.onnx.ml"}
             assert not foreign, f"{subject}: nodes of {sorted(foreign)}"
@@ -297,7 +269,7 @@ def check_crop_behind_is_exact(subject: Subject, crops: list[Subject]) -> None:
     """A step that computes only what a crop behind it keeps gives what the two give one after the other."""
     step, crop = subject.step(), crops[subject.number % len(crops)].step()
     opset, arrays = max(17, step.min_opset, crop.min_opset), subject.case.inputs
-    (whole,) = outcome(session(build([step], subject.specs(), opset)), arrays)
+    (whole,) = outcome(session(model_of(subject, opset, known=True)), arrays)
     for specs in (subject.specs(), symbolic(subject.specs())):
         try:
             model = build([step, crop], specs, opset)

@@ -17,9 +17,9 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from demo import FOLDER
 from onnx import TensorProto, helper
 
-from demo import FOLDER
 from onnxprep.cli import main
 
 REVIEWED = Path(__file__).parent / "bad_input.md"
@@ -61,7 +61,9 @@ def two_outputs(folder: Path) -> None:
     ys = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3, 40, 40]) for n in ("first", "second")]
     nodes = [helper.make_node("Relu", ["pixels"], ["first"]), helper.make_node("Neg", ["pixels"], ["second"])]
     graph = helper.make_graph(nodes, "g", [x], ys)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
+    )
 
 
 def model_taking(dtype: int, *shape: int | str) -> Callable[[Path], None]:
@@ -223,7 +225,9 @@ def test_every_reviewed_message_has_its_case() -> None:
 
 
 if __name__ == "__main__":
-    parts = ["# What onnxprep says to bad input\n\nEvery message is reviewed here and compared by `test_bad_input.py`.\n"]
+    parts = [
+        "# What onnxprep says to bad input\n\nEvery message is reviewed here and compared by `test_bad_input.py`.\n"
+    ]
     for title, bad in CASES.items():
         with tempfile.TemporaryDirectory() as place:
             work = Path(place) / "work"

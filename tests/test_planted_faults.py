@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from demo import EXPECTED, MODEL, SPEC, exported, pixels
 from onnx import numpy_helper
 
 import onnxprep
 from onnxprep.cli import main
 from onnxprep.errors import ParityError
-from demo import EXPECTED, MODEL, SPEC, exported, pixels
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,10 @@ def faults(path: Path, kind: str, count: int) -> Iterator[tuple[bytes, str]]:
     data, rng = path.read_bytes(), random.Random(kind)
     loaded = onnx.load(path, load_external_data=False)
     stored = {entry.key: entry.value.encode() for entry in loaded.metadata_props}
-    found = {"spec": [("onnxprep.spec", stored["onnxprep.spec"])], "golden": [("onnxprep.golden", stored["onnxprep.golden"])]}
+    found = {
+        "spec": [("onnxprep.spec", stored["onnxprep.spec"])],
+        "golden": [("onnxprep.golden", stored["onnxprep.golden"])],
+    }
     found["constant"] = [(name, content) for name, content in constants(loaded) if len(content) >= 8 or b" " in content]
     made = 0
     while made < count:

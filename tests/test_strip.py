@@ -6,11 +6,12 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from awkward import MODELS
-from onnx import ModelProto
-from plans import Newer, Scale, planned
-from test_attach import IMAGENET, LIGHT, NAMINGS, around, fitted, relu
+from awkward import MODELS, graph, info, model, node, weights
+from onnx import ModelProto, checker, numpy_helper
+from plans import Flip, Newer, Nothing, Scale, planned, run
+from test_attach import IMAGENET, LIGHT, NAMINGS, ROWS, around, fitted, relu
 
 from onnxprep.errors import ContractError
 from onnxprep.graph import metadata
@@ -19,12 +20,14 @@ from onnxprep.graph.names import PREFIX
 from onnxprep.graph.parse import parse
 from onnxprep.graph.signature import signature
 from onnxprep.graph.undo import record, strip
-from onnxprep.tensor import TensorSpec
+from onnxprep.spec.plan import Plan
+from onnxprep.step import Step
+from onnxprep.tensor import Array, TensorSpec
 
 
-def exported(model: ModelProto, data: bytes, joined: ModelProto, **more: str) -> ModelProto:
+def exported(made: ModelProto, data: bytes, joined: ModelProto, **more: str) -> ModelProto:
     """What export writes, read again."""
-    stored = {metadata.SPEC: "{}", metadata.UNDO: record(model, data, keys=tuple(more)), **more}
+    stored = {metadata.SPEC: "{}", metadata.UNDO: record(made, data, keys=tuple(more)), **more}
     metadata.write(joined, stored)
     return parse(joined.SerializeToString())
 
@@ -32,10 +35,10 @@ def exported(model: ModelProto, data: bytes, joined: ModelProto, **more: str) ->
 @pytest.mark.parametrize("naming", NAMINGS)
 @pytest.mark.parametrize("case", MODELS)
 def test_awkward_model_comes_back(case: str, naming: str) -> None:
-    model = MODELS[case]()
-    data = model.SerializeToString()
-    joined = attach(model, fitted(around(model, naming), model))
-    stripped = strip(exported(model, data, joined, **{"Image.BitmapPixelFormat": "Rgb8"}))
+    made = MODELS[case]()
+    data = made.SerializeToString()
+    joined = attach(made, fitted(around(made, naming), made))
+    stripped = strip(exported(made, data, joined, **{"Image.BitmapPixelFormat": "Rgb8"}))
     assert stripped.data == data
     assert stripped.exact
     assert not stripped.reason
@@ -45,49 +48,49 @@ def test_awkward_model_comes_back(case: str, naming: str) -> None:
 @pytest.mark.parametrize("image", ["image", ""])
 def test_real_model_comes_back(path: Path, image: str) -> None:
     data = path.read_bytes()
-    model = parse(data)
-    (name,), (output,) = signature(model).inputs, signature(model).outputs
+    made = parse(data)
+    (name,), (output,) = signature(made).inputs, signature(made).outputs
     image = image or name
     plan = planned(
         {image: TensorSpec("float32", ("N", 3, "H", "W"), "NCHW", "RGB", (0.0, 1.0))},
         [("normalize", IMAGENET, (image,)), ("newer", Newer(), ("normalize",))],
-        model, {name: "newer"}, {"scores": output}, [(output, Scale(), ("scores",))], [output],
+        made, {name: "newer"}, {"scores": output}, [(output, Scale(), ("scores",))], [output],
     )  # fmt: skip
-    written = exported(model, data, attach(model, fitted(plan, model), 11))
+    written = exported(made, data, attach(made, fitted(plan, made), 11))
     assert len(metadata.read(written)[metadata.UNDO]) < 1000, "weights listed as inputs are not repeated"
     stripped = strip(written)
     assert hashlib.sha256(stripped.data).hexdigest() == hashlib.sha256(data).hexdigest()
     assert stripped.exact
 
 
-def stripped_after(change: object = None) -> ModelProto:
-    model = relu()
-    return exported(model, model.SerializeToString(), attach(model, around(model, "old")))
+def stripped_after() -> ModelProto:
+    made = relu()
+    return exported(made, made.SerializeToString(), attach(made, around(made, "old")))
 
 
 def test_the_users_own_metadata_keeps_order_and_duplicates() -> None:
-    model = MODELS["texts_everywhere"]()
-    model.metadata_props.add(key="Image.BitmapPixelFormat", value="theirs")
-    data = model.SerializeToString()
-    written = exported(model, data, attach(model, around(model, "fresh")))
+    made = MODELS["texts_everywhere"]()
+    made.metadata_props.add(key="Image.BitmapPixelFormat", value="theirs")
+    data = made.SerializeToString()
+    written = exported(made, data, attach(made, around(made, "fresh")))
     assert metadata.read(written).keys() == {metadata.SPEC, metadata.UNDO}
     assert strip(written).data == data
 
 
 def test_record_is_canonical_and_repeatable() -> None:
-    model = relu()
-    text = record(model, model.SerializeToString())
+    made = relu()
+    text = record(made, made.SerializeToString())
     assert text == record(relu(), relu().SerializeToString())
     assert text.isascii()
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 
 def test_a_file_that_protobuf_writes_otherwise_comes_back_equal() -> None:
-    model = relu()
-    body = model.graph.SerializeToString()
+    made = relu()
+    body = made.graph.SerializeToString()
     head = ModelProto(producer_name="later")
     # the graph before the IR version: legal, and no writer does it
-    data = b"\x3a" + _varint(len(body)) + body + _without_graph(model).SerializeToString() + head.SerializeToString()
+    data = b"\x3a" + _varint(len(body)) + body + _without_graph(made).SerializeToString() + head.SerializeToString()
     odd = parse(data)
     assert odd.SerializeToString() != data
     stripped = strip(exported(odd, data, attach(odd, around(odd, "old"))))
@@ -96,9 +99,9 @@ def test_a_file_that_protobuf_writes_otherwise_comes_back_equal() -> None:
     assert "equal" in stripped.reason
 
 
-def _without_graph(model: ModelProto) -> ModelProto:
+def _without_graph(made: ModelProto) -> ModelProto:
     copy = ModelProto()
-    copy.CopyFrom(model)
+    copy.CopyFrom(made)
     copy.ClearField("graph")
     return copy
 
@@ -116,9 +119,9 @@ def test_says_when_the_body_was_changed_since() -> None:
 
 
 def test_says_when_the_body_was_rewritten() -> None:
-    model = relu()
-    joined = attach(model, around(model, "fresh"))
-    metadata.write(joined, {metadata.UNDO: record(model, b"another file", rewritten=True)})
+    made = relu()
+    joined = attach(made, around(made, "fresh"))
+    metadata.write(joined, {metadata.UNDO: record(made, b"another file", rewritten=True)})
     stripped = strip(joined)
     assert not stripped.exact
     assert "rewritten" in stripped.reason
@@ -191,7 +194,76 @@ def test_refuses_a_body_that_another_tool_joined_with_our_nodes() -> None:
 
 
 def test_what_later_tools_wrote_about_our_tensors_goes_too() -> None:
-    model = relu()
+    made = relu()
     written = stripped_after()
     written.graph.value_info.add(name="onnxprep/pre.0.pre_x/Mul_1")
-    assert strip(written).data == model.SerializeToString()
+    assert strip(written).data == made.SerializeToString()
+
+
+# any names ---------------------------------------------------------------------------------------------------------
+
+NAMES = ("x", "z", "h", "w", "y", "y2", "t", "e", "s", "c", "a", "b")
+"""Every tensor of the model below, inside its branches too, and two names that are free."""
+
+
+def tangled() -> ModelProto:
+    then = graph([node("Add", ["x", "w"], ["t"])], [], [info("t")])
+    other = graph([node("Mul", ["h", "x"], ["e"])], [], [info("e")])
+    nodes = [
+        node("Sub", ["x", "z"], ["h"]), node("ReduceSum", ["h"], ["s"], keepdims=0), node("Greater", ["s", "zero"], ["c"]),
+        node("If", ["c"], ["y"], then_branch=then, else_branch=other), node("Relu", ["h"], ["y2"]),
+    ]  # fmt: skip
+    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
+    outputs = [info("y"), info("y2"), info("x"), info("h")]
+    return model(
+        graph(nodes, [info("x"), info("z")], outputs, [weights("w"), zero], value_info=[info("h"), info("s", ())])
+    )
+
+
+def any_plan(rng: np.random.Generator, made: ModelProto) -> tuple[Plan, dict[str, Array]]:
+    """A random plan whose names are drawn from the model's own, and every value it must give."""
+    names = list(rng.permutation(NAMES))
+    inputs = [str(names.pop()) for _ in range(rng.integers(1, 3))]
+    arrays = {name: rng.standard_normal((2, 3)).astype(np.float32) for name in inputs}
+    pre, post = [], []
+    for _ in range(rng.integers(0, 3)):
+        pre.append(any_step(rng, str(names.pop()), arrays))
+    feeds = {name: str(rng.choice(list(arrays))) for name in rng.permutation(["x", "z"])}
+    body = run(made, {name: arrays[value] for name, value in feeds.items()})
+    gives = {}
+    for name in rng.permutation(["y", "y2", "x", "h"])[: rng.integers(1, 5)]:
+        value = str(name) if name not in arrays and rng.integers(2) else str(names.pop())
+        if value not in arrays:
+            gives[value], arrays[value] = str(name), body[name]
+            names = [other for other in names if other != value]
+    for _ in range(min(len(names), rng.integers(0, 3))):
+        post.append(any_step(rng, str(names.pop()), arrays))
+    outputs = [str(name) for name in rng.permutation(list(arrays))[: rng.integers(1, 5)]]
+    return planned(dict.fromkeys(inputs, ROWS), pre, made, feeds, gives, post, outputs), arrays
+
+
+def any_step(rng: np.random.Generator, name: str, arrays: dict[str, Array]) -> tuple[str, Step, tuple[str, ...]]:
+    taken = str(rng.choice(list(arrays)))
+    kind = rng.integers(3)
+    step: Step = (Scale(), Nothing(), Flip())[kind]
+    x = arrays[taken]
+    arrays[name] = (x * np.float32(2) + np.float32(0.5), x, -x)[kind]
+    return name, step, (taken,)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 50))
+def test_any_names_any_flow(first: int) -> None:
+    """Random flows whose names are the model's own: the numbers are right, and the bytes come back."""
+    made = tangled()
+    data = made.SerializeToString()
+    for seed in range(first, first + 50):
+        rng = np.random.default_rng(seed)
+        plan, arrays = any_plan(rng, made)
+        joined = attach(made, plan)
+        checker.check_model(joined, full_check=True)
+        got = run(joined, {name: arrays[name] for name in plan.inputs})
+        assert list(got) == list(plan.outputs), seed
+        for name, array in got.items():
+            assert array.tobytes() == arrays[name].tobytes(), (seed, name)
+        stripped = strip(exported(made, data, joined))
+        assert stripped.data == data, seed

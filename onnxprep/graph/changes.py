@@ -123,7 +123,7 @@ _CHANGED_MEANINGS: Mapping[tuple[str, int], tuple[str, _Concerned]] = {
         "pads the other side first",
         lambda view: "output_shape" in view.written or "SAME" in str(view.value("auto_pad")),
     ),
-    ("AveragePool", 19): ("counts the last window otherwise when it rounds up", _rounds_up),
+    ("AveragePool", 19): ("ONNX Runtime sums in another order, and the last bit differs", _any),
     ("AveragePool", 22): ("leaves out windows that begin in the padding when it rounds up", _rounds_up),
     ("MaxPool", 22): ("leaves out windows that begin in the padding when it rounds up", _rounds_up),
     ("LpPool", 22): ("leaves out windows that begin in the padding when it rounds up", _rounds_up),
@@ -167,7 +167,7 @@ def _attributes(old: OpSchema, new: OpSchema, view: NodeView | None, key: tuple[
 
 
 def _default(attribute: OpSchema.Attribute) -> bytes:
-    return attribute.default_value.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    return attribute.default_value.SerializeToString(deterministic=True)
 
 
 def _formals(old: OpSchema, new: OpSchema, view: NodeView | None) -> Iterator[str]:

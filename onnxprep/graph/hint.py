@@ -49,8 +49,8 @@ def _channels(ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
     pair = (ours.dim("C"), (theirs.shape or ())[axis])
     return {
         (1, 3): "add `gray_to_rgb`",
-        (3, 1): "declare the input GRAY, with C = 1",
-        (4, 3): "the model wants no alpha: declare the input RGB, or add a step that drops it",
+        (3, 1): "add `to_grayscale`",
+        (4, 3): "add `drop_alpha`",
     }.get(pair, "")  # type: ignore[arg-type]  # other pairs are simply not found
 
 

@@ -97,9 +97,12 @@ def _rename_in_graph(graph: GraphProto, to: Mapping[str, str]) -> None:
     """One graph without its subgraphs. Assigns only where a name changes: an unset field must stay unset."""
     for node in graph.node:
         _rename_in_node(node, to)
-    for named in (*_infos(graph), *graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)):
-        if named.name in to:
-            named.name = to[named.name]
+    for info in _infos(graph):
+        if info.name in to:
+            info.name = to[info.name]
+    for tensor in (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)):
+        if tensor.name in to:
+            tensor.name = to[tensor.name]
     for annotation in graph.quantization_annotation:
         if annotation.tensor_name in to:
             annotation.tensor_name = to[annotation.tensor_name]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto
 
 from onnxprep.errors import ContractError
@@ -26,7 +26,7 @@ def parse(data: bytes) -> ModelProto:
             "is not an ONNX model", expected="a graph and at least one opset import", got=_beginning(data)
         )
     refuse_unreadable(model)
-    return model  # type: ignore[no-any-return]  # protobuf ships no types
+    return model
 
 
 def refuse_unreadable(model: ModelProto) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, OperatorSetIdProto, ValueInfoProto
 
 from onnxprep.errors import ContractError
@@ -141,9 +141,10 @@ def _restore(model: ModelProto, entry: dict[str, Any]) -> None:
         inputs.insert(at, _info(text))
     outputs = [_info(text) for text in entry["outputs"]]
     imports = [OperatorSetIdProto.FromString(_bytes(text)) for text in entry["opset_imports"]]
-    for place, former in ((graph.input, inputs), (graph.output, outputs), (model.opset_import, imports)):
-        del place[:]
-        place.extend(former)
+    del graph.input[:], graph.output[:], model.opset_import[:]
+    graph.input.extend(inputs)
+    graph.output.extend(outputs)
+    model.opset_import.extend(imports)
     _remove_infos(model, set(entry["value_info"]))
     metadata.remove(model, entry["metadata"])
 
@@ -167,7 +168,7 @@ def _copy(info: ValueInfoProto) -> ValueInfoProto:
 
 
 def _info(text: str) -> ValueInfoProto:
-    return ValueInfoProto.FromString(_bytes(text))  # type: ignore[no-any-return]
+    return ValueInfoProto.FromString(_bytes(text))
 
 
 def _refuse_dangling(model: ModelProto) -> None:
@@ -176,7 +177,9 @@ def _refuse_dangling(model: ModelProto) -> None:
     made = initialized_names(model) | {info.name for info in graph.input} | {""}
     made |= {name for node in graph.node for name in node.output}
     read = [name for node in graph.node for name in node.input] + [info.name for info in graph.output]
+    deep = [name for inner in names.graphs(model) for node in inner.node for name in node.input]
     missing = next((name for name in read if name not in made), None)
+    missing = missing or next((name for name in deep if name.startswith(names.PREFIX)), None)
     if missing is not None:
         raise ContractError(
             f"the steps cannot be taken out: {missing} would be read but never made", at="model",

@@ -33,3 +33,8 @@ def text(name: str) -> str:
 def _all() -> dict[str, Traversable]:
     folder = files("onnxprep") / "presets"
     return {item.name.removesuffix(_SUFFIX): item for item in folder.iterdir() if item.name.endswith(_SUFFIX)}
+
+
+def summary(name: str) -> str:
+    """The first line of a preset's comment."""
+    return text(name).splitlines()[0].removeprefix("#").strip().rstrip(":")

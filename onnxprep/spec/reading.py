@@ -172,7 +172,7 @@ def _plain_events(text: str) -> Iterator[yaml.Event]:
             raise SpecError("anchors and aliases are not read", at=_place(event), hint="write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise SpecError(f"the tag {tag} is not read", at=_place(event), hint="plain data needs no tags")
+            raise SpecError("tags are not read", at=_place(event), got=tag, hint="leave it out; quote what is text")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _too_deep()

@@ -118,15 +118,20 @@ class Arithmetic:
         op = self._graph()
         return op.Slice(x, op.int64([i]), op.int64([i + 1]), op.int64([0]))  # type: ignore[no-any-return]
 
+    def scalar(self, x: Number) -> Number:
+        """The element of a [1], rank 0."""
+        known = self.known(x)
+        return self._emitted("Squeeze", x) if known is None else known.reshape(())
+
     def join(self, *parts: Number) -> Number:
         """The parts one behind the other."""
         known = [part for part in map(self.known, parts) if part is not None]
         return np.concatenate(known) if len(known) == len(parts) else self._emitted("Concat", *parts, axis=0)
 
-    def int_or_none(self, x: Number) -> tuple[int | None, ...]:
-        """Every element of a [2] as an int, or twice ``None``."""
+    def two_ints(self, x: Number) -> tuple[int, int] | None:
+        """The elements of a [2], where they are known."""
         known = self.known(x)
-        return (None, None) if known is None else tuple(int(i) for i in known)
+        return None if known is None else (int(known[0]), int(known[1]))
 
     def _emitted(self, operator: str, *operands: Number, **attributes: Any) -> Value:
         values: Sequence[Value] = [self.value(operand) for operand in operands]

@@ -18,7 +18,9 @@ def resize(x: Tensor, like: str, size: Pair | SizeRule, interpolation: str) -> A
     from PIL import Image
 
     _refuse_other(like, PIL.__version__)
-    filters = {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
+    filters = {
+        name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+    }
     h, w = (x.spec.dim(letter) for letter in "HW")
     height, width = resized_sides(size, int(h), int(w))  # type: ignore[arg-type]  # a Tensor's dims are ints
 

@@ -155,8 +155,10 @@ class FloorMultiple(SizeRule):
 
 
 class Smart(SizeRule):
-    """Both sides ``round(side / multiple) * multiple``, half to even; scaled by a square root where the area is not
-    between ``min_pixels`` and ``max_pixels``.
+    """``round(side / multiple) * multiple``, half to even; scaled to ``min_pixels`` or ``max_pixels`` beyond them.
+
+    Too large: ``max(multiple, floor(side / k / multiple) * multiple)``, k = sqrt(H * W / max_pixels).
+    Too small: ``ceil(side * k / multiple) * multiple``, k = sqrt(min_pixels / (H * W)).
 
     Source: transformers 5.23, models/emu3/image_processing_emu3.py smart_resize.
     """

@@ -13,19 +13,23 @@ def nearest(op: Ops, x: Value, geometry: Geometry) -> Value:
     """The wanted outputs of an image in any layout; planar."""
     layout = str(x.spec.layout)
     for axis, letter in enumerate("HW"):
-        x = Value(op.Gather(x, _indices(op, geometry, axis), axis=layout.index(letter)).name, x.spec.with_dims(H=None, W=None))
-    planar = str(x.spec.planar().layout)
-    return x if planar == layout else op.Transpose(x, perm=[layout.index(letter) for letter in planar])  # type: ignore[no-any-return]
+        x = op.Gather(x, _indices(op, geometry.axis(Arithmetic(op), axis)), axis=layout.index(letter))
+    planar = layout if layout.index("C") < layout.index("H") else f"{layout[:-3]}CHW"
+    return x if planar == layout else op.Transpose(x, perm=[layout.index(letter) for letter in planar])
 
 
-def _indices(op: Ops, geometry: Geometry, axis: int) -> Value:
+def _indices(op: Ops, axis: Geometry) -> Value:
     """``trunc(i)``, ``i = s / 2, s / 2 + s, (s / 2 + s) + s, ...``, ``s = length / resized``, all float64.
 
     Source: Pillow 13.0.0, src/libImaging/Geometry.c ImagingScaleAffine.
     """
     a = Arithmetic(op)
-    side, resized, start, count = (a.pick(n, axis) for n in vars(geometry).values())
-    scale, end = a.ratio(side, resized), a.Add(start, count)
+    scale, resized, start, end = (
+        a.ratio(axis.sides, axis.resized),
+        axis.resized,
+        axis.start,
+        a.Add(axis.start, axis.count),
+    )
     known = [a.known(n) for n in (scale, resized, start, end)]
     half = a.Mul(scale, np.array([0.5]))
     if all(n is not None for n in known):

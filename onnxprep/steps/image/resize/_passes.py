@@ -191,4 +191,4 @@ class _Passes:
         """``part(0) .. part(count - 1)`` one behind the other."""
         if self._is_one(count):
             return part(lengths(0))
-        return self._op.loop(self._op.Squeeze(self._a.value(count)), part)
+        return self._op.loop(self._a.value(self._a.scalar(count)), part)

@@ -81,8 +81,9 @@ class _Detr(SizeRule):
 
 
 class ShorterDetr(_Detr):
-    """``r = max_size * short / long`` where that side would be too long; shorter side ``round(r)``, other
-    ``int(r * long / short)``; an image whose shorter side is right already stays as it is.
+    """Shorter side ``round(r)``, other ``int(r * long / short)``, r = shorter_edge or ``max_size * short / long``.
+
+    The latter where the longer side would be too long. An image whose shorter side is right already stays as it is.
 
     Source: transformers 5.23, image_transforms.py get_size_with_aspect_ratio.
     """

@@ -41,6 +41,10 @@ class Geometry:
     start: Number
     count: Number
 
+    def axis(self, a: Arithmetic, i: int) -> Geometry:
+        """The same numbers of one axis, int64 [1]."""
+        return Geometry(a.pick(self.sides, i), a.pick(self.resized, i), a.pick(self.start, i), a.pick(self.count, i))
+
 
 class KnownTables:
     """Computed now: one constant per matrix.
@@ -96,16 +100,11 @@ class EmittedTables:
     """The same, computed when the graph runs. Axes of which equally many outputs are wanted are computed together."""
 
     def __init__(self, op: Ops, geometry: Geometry, interpolation: str, sizes: Sizes) -> None:
-        a = Arithmetic(op)
-        together = sizes[0] is not None and sizes[0] == sizes[1]
-        columns = [a.value(n) for n in (geometry.sides, geometry.resized, geometry.start)]
+        a, together = Arithmetic(op), sizes[0] is not None and sizes[0] == sizes[1]
         if together:
-            self._axes = [_Axes(op, *columns, a.pick(geometry.count, 0), interpolation, 2)]
+            self._axes = [_Axes(op, geometry, interpolation, 2)]
         else:
-            self._axes = [
-                _Axes(op, *(a.value(a.pick(n, i)) for n in columns), a.pick(geometry.count, i), interpolation, 1)
-                for i in (0, 1)
-            ]
+            self._axes = [_Axes(op, geometry.axis(a, i), interpolation, 1) for i in (0, 1)]
         self._op, self._place = op, [(0, 0), (0, 1)] if together else [(0, 0), (1, 0)]
         self.counts = a.pick(geometry.count, 0), a.pick(geometry.count, 1)
         self.begins = self._pair([axes.begin for axes in self._axes])
@@ -135,15 +134,12 @@ class EmittedTables:
 
 
 class _Axes:
-    """The tables of A axes with the same number of wanted outputs; lengths are int64 [A], ``count`` is [1].
+    """The tables of A axes of which equally many outputs are wanted: ``numerics.taps`` with a first axis A."""
 
-    Same formulas as ``numerics.taps``; every table has a first axis A.
-    """
-
-    def __init__(
-        self, op: Ops, sides: Value, resized: Value, start: Value, count: Number, interpolation: str, axes: int
-    ) -> None:
+    def __init__(self, op: Ops, geometry: Geometry, interpolation: str, axes: int) -> None:
         i, f, a = op.int64, op.float64, Arithmetic(op)
+        sides, resized, start = (a.value(n) for n in (geometry.sides, geometry.resized, geometry.start))
+        count = a.pick(geometry.count, 0)
         self._op, self._axes = op, axes
         self._block = self._outputs_per_block(sides, resized)
         self._blocks = a.value(a.ceil_div(count, self._block))

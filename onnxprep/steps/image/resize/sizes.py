@@ -48,7 +48,9 @@ def _checked(size: dict[str, Any]) -> dict[str, Any]:
     names = ", ".join(f"`{name}`" for name in known)
     size = {"rule": "fit", **size} if main == "fit" else size
     if "rule" not in size:
-        raise wrong("is missing", at=".rule", expected=names, hint="libraries round differently: name the one to follow")
+        raise wrong(
+            "is missing", at=".rule", expected=names, hint="libraries round differently: name the one to follow"
+        )
     if size["rule"] not in known:
         raise wrong("is no rule for this size", at=".rule", expected=names)
     fields = known[size["rule"]].model_fields

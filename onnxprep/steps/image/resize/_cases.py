@@ -1,0 +1,57 @@
+"""On which images the resize steps are compared with their libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from onnxprep.step import Case, Sample
+from onnxprep.tensor import TensorSpec
+
+_FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+_SIZES: tuple[tuple[tuple[int, ...], list[int]], ...] = (
+    ((1, 23, 31, 3), [11, 17]), ((2, 9, 5, 3), [20, 13]), ((1, 70, 11, 3), [16, 10]), ((3, 6, 7, 3), [6, 7]),
+    ((1, 1, 1, 3), [3, 5]), ((1, 33, 40, 3), [1, 1]), ((1, 12, 19, 3), [12, 6]), ((0, 8, 8, 3), [5, 4]),
+    ((1, 210, 2, 3), [40, 3]), ((1, 64, 64, 3), [16, 16]),
+)  # fmt: skip
+_RULES: tuple[Any, ...] = (
+    24,
+    {"shorter_edge": 24, "max_size": 30, "rule": "torchvision"},
+    {"shorter_edge": 20, "multiple": 8, "rule": "shorter_ceil"},
+    {"shorter_edge": 24, "max_size": 30, "rule": "detr"},
+    {"shorter_edge": 33, "rule": "detr"},
+    {"shorter_edge": 24, "max_size": 30, "multiple": 8, "rule": "detr_ceil"},
+    {"shorter_edge": 24, "max_size": 40, "rule": "yolos"},
+    {"shorter_edge": 24, "max_size": 39, "multiple": 8, "rule": "vilt"},
+    {"longest_edge": 29, "rule": "torchvision"},
+    {"longest_edge": 29, "rule": "half_up"},
+    {"longest_edge": 29, "min_size": 14, "rule": "half_even"},
+    {"longest_edge": 29, "min_size": 14, "rule": "floor"},
+    {"fit": [20, 31]},
+    {"fit": [20, 31], "rule": "thumbnail"},
+    {"fit": [32, 32], "multiple": 8, "rule": "patches"},
+    {"fit": [20, 31], "keep_aspect_ratio": True, "multiple": 4, "rule": "dpt"},
+    {"multiple": 16, "rule": "floor_multiple"},
+    {"multiple": 8, "min_pixels": 300, "max_pixels": 900, "rule": "smart"},
+)
+_LAYOUTS: tuple[tuple[str, str | None, tuple[int, ...]], ...] = (
+    ("NCHW", "RGB", (2, 3, 21, 17)), ("HWC", "BGR", (21, 17, 3)), ("CHW", "GRAY", (1, 50, 17)),
+    ("NHWC", None, (2, 40, 13, 2)), ("CHW", None, (4, 5, 6)),
+)  # fmt: skip
+
+
+def cases() -> Iterator[Case]:
+    """Every filter on every kind of size, every size rule, every layout."""
+    for i, (shape, size) in enumerate(_SIZES):
+        for interpolation in _FILTERS:
+            yield _case(TensorSpec("uint8", shape, "NHWC", "RGB", (0.0, 255.0)), size, interpolation, i)
+    for i, rule in enumerate(_RULES):
+        for sides in ((37, 50), (61, 24), (33, 33)):
+            spec = TensorSpec("uint8", (1, *sides, 3), "NHWC", "RGB", (0.0, 255.0))
+            yield _case(spec, rule, "bilinear", i, "pillow-13")  # the rules know no Pillow: one family will do
+    for layout, color, shape in _LAYOUTS:
+        yield _case(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), [9, 14], "bicubic", 7)
+
+
+def _case(spec: TensorSpec, size: Any, interpolation: str, seed: int, *like: str) -> Case:
+    return Case({"size": size, "interpolation": interpolation}, (Sample(spec, seed),), like)
