@@ -84,6 +84,14 @@ def opsets(step_class: type[Step]) -> list[int]:
     return sorted({o for o in (step_class.min_opset, 13, 17, newest_opset()) if o >= step_class.min_opset})
 
 
+def symbolic_opsets(subject: Subject) -> list[int]:
+    """Where the symbolic graph is run: at every opset; at two in turn where a family has very many cases."""
+    every, number = opsets(subject.step_class), subject.number
+    if number == 0 or batches(subject) or len(subjects_of(subject.step_class, subject.like)) <= 24:
+        return every
+    return [every[number % len(every)], every[(number + 1) % len(every)]]
+
+
 # inputs -----------------------------------------------------------------------------------------------------------
 
 
@@ -163,20 +171,21 @@ def outcome(running: ort.InferenceSession, samples: Iterable[Sample]) -> list[Ar
 
 def check_graph_equals_oracle(subject: Subject) -> None:
     """The graph keeps the claim: static and symbolic, batches of 0, 1 and 3, every opset, with and without optimiser."""
-    step = subject.step()
-    claim, answers = step.promise(), [(s, answer(step, s)) for s in questions(subject)]
+    step, answers = subject.step(), [(samples, answer(subject.step(), samples)) for samples in questions(subject)]
     for opset in opsets(subject.step_class):
-        static, dynamic = (model_of(subject, opset, known=known) for known in (True, False))
-        ways = {"static": (session(static), answers[:1]), "symbolic": (session(dynamic), answers)}
+        static = model_of(subject, opset, known=True)
+        ways = {"static": (session(static), answers[:1])}
         if opset == 17:
             ways["static, not optimised"] = (session(static, optimised=False), answers[:1])
+        if opset in symbolic_opsets(subject):
+            ways["symbolic"] = (session(model_of(subject, opset, known=False)), answers)
         for way, (running, asked) in ways.items():
             for samples, wanted in asked:
                 for port, got, want in zip(step.outputs, outcome(running, samples), wanted, strict=True):
-                    wrong = difference(got, want, claim)
+                    wrong = difference(got, want, step.promise())
                     place = f"{subject} {port}, opset {opset}, {way}, {[str(s.spec) for s in samples]}"
                     assert not wrong, f"{place}: {wrong}"
-        if batches(subject):
+        if batches(subject) and "symbolic" in ways:
             _check_truth(step, with_batch(subject.case.inputs, 0), ways["symbolic"][0])
 
 
@@ -249,7 +258,7 @@ def check_same_step_same_bytes(subject: Subject) -> None:
 def check_standard_operators_only(subject: Subject) -> None:
     """ONNX's own checker passes the graph at every opset, and every node is of the standard domain."""
     for opset in opsets(subject.step_class):
-        for known in (True, False):
+        for known in (True, False) if opset in symbolic_opsets(subject) else (True,):
             model = model_of(subject, opset, known=known)
             onnx.checker.check_model(model, full_check=True)
             foreign = {node.domain for node in _nodes(model.graph)} - {"", "ai.onnx", "ai.onnx.ml"}

@@ -209,6 +209,13 @@ def test_signature_refuses_an_unknown_element_type() -> None:
         signature(made)
 
 
+def test_signature_refuses_an_input_without_a_name() -> None:
+    made = odd_inputs()
+    made.graph.input[0].name = ""
+    with pytest.raises(ContractError, match="without a name"):
+        signature(made)
+
+
 def test_undeclared_element_type_fits_anything() -> None:
     made = odd_inputs()
     made.graph.input[0].type.tensor_type.ClearField("elem_type")

@@ -21,6 +21,8 @@ from onnxprep.graph.symbols import declared
 from onnxprep.spec.plan import Plan, Side
 from onnxprep.tensor import TensorSpec
 
+_LOWEST = 11  # for a model that imports no ai.onnx at all
+
 BODY = names.PREFIX + "body."
 """What the names of renamed body tensors begin with; the rest is the name they had."""
 
@@ -107,7 +109,8 @@ def _set_opset(joined: ModelProto, plan: Plan, opset: int | None) -> int:
     """The number to write for; the copy is stamped with it."""
     own = default_opset(joined)
     needed = needs(plan)
-    number = opset or own or max(needed, 11)
+    found = own if opset is None else opset
+    number = max(needed, _LOWEST) if found is None else found
     if needed > number:
         step = max(plan.steps, key=lambda step: step.step.min_opset)
         raise ContractError(

@@ -18,17 +18,30 @@ def cut(model: ModelProto, side: str, outputs: Iterable[Value]) -> ModelProto:
         side: ``"pre"`` or ``"post"``.
         outputs: the tensors to look at, as they lie in the graph.
     """
-    nodes = [node for node in model.graph.node if node.name.startswith(f"onnxprep/{side}.")]
+    nodes = _nodes(model, side)
+    made = {name for node in nodes for name in node.output}
+    wanted = [value for value in outputs if value.name in made]
+    return _model(model, side, nodes, [helper.make_value_info(v.name, type_proto(v.spec)) for v in wanted])
+
+
+def cut_declared(model: ModelProto, side: str) -> ModelProto:
+    """The nodes of one side with what leaves them as outputs, typed as the model declares it."""
+    nodes = _nodes(model, side)
+    made = {name for node in nodes for name in node.output}
+    known = _known(model)
+    return _model(model, side, nodes, [info for name, info in known.items() if name in made])
+
+
+def _nodes(model: ModelProto, side: str) -> list[NodeProto]:
+    return [node for node in model.graph.node if node.name.startswith(f"onnxprep/{side}.")]
+
+
+def _model(model: ModelProto, side: str, nodes: list[NodeProto], outputs: list[ValueInfoProto]) -> ModelProto:
     made = {name for node in nodes for name in node.output}
     known = _known(model)
     needed = dict.fromkeys(name for node in nodes for name in _read(node) if name not in made)
-    wanted = [value for value in outputs if value.name in made]
-    graph = helper.make_graph(
-        nodes,
-        f"onnxprep.{side}",
-        [known[name] for name in needed if name in known],
-        [helper.make_value_info(value.name, type_proto(value.spec)) for value in wanted],
-    )
+    inputs = [known[name] for name in needed if name in known]
+    graph = helper.make_graph(nodes, f"onnxprep.{side}", inputs, outputs)
     return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 

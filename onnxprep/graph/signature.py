@@ -38,6 +38,8 @@ def is_tensor(info: ValueInfoProto) -> bool:
 
 def described(info: ValueInfoProto) -> TensorSpec:
     """Our description of a tensor input or output; a negative length means unknown, as old exporters write it."""
+    if not info.name:
+        raise ContractError("has an input or output without a name", at="model")
     try:
         spec = spec_of(info.type)
     except ValueError as error:

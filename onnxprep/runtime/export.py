@@ -13,9 +13,10 @@ from typing import Any
 
 from onnx import ModelProto
 
-from onnxprep.errors import ContractError, UsageError
+from onnxprep.errors import UsageError
 from onnxprep.graph import metadata, undo
 from onnxprep.graph.assemble import Fitted, assemble, fit
+from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.seal import SEAL, seal
 from onnxprep.runtime import golden
@@ -23,7 +24,7 @@ from onnxprep.runtime.beside import refuse_unreachable
 from onnxprep.runtime.files import Draft, check_output, read_model
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
-from onnxprep.runtime.session import Session
+from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.plan import lines
@@ -108,9 +109,10 @@ def export(
     with report.timed("emit and splice"):
         joined = assemble(fitted, body.model, body.opset)
     with report.timed("read"):
-        undone = undo.record(body.model, data, rewritten=body.rewritten)
+        images = image_entries(body.model, fitted.plan)
+        undone = undo.record(body.model, data, keys=images, rewritten=body.rewritten)
     stored = _stored(fitted, joined, undone, data)
-    metadata.write(joined, stored)
+    metadata.write(joined, images | stored)
     _describe(report, fitted, original, body)
     _write(report, joined, stored, fitted, goldens, expect or {}, providers if run else None)
     report.sizes = (len(data), target.stat().st_size)
@@ -159,14 +161,16 @@ def _write(
     providers: Sequence[str] | None,
 ) -> None:
     """Draft, load, record, seal, name: the file appears only when everything has held."""
+    with report.timed("validate"):
+        check_nodes(joined)
     with Draft(report.out) as draft:
         with report.timed("write"):
             draft.write(joined.SerializeToString())
         beside: dict[Path, bytes] = {}
         if providers is not None:
             with report.timed("validate"):
-                session = _load(draft.path, report.out, providers)
-                samples = record(session, joined, fitted, goldens, expect)
+                sessions = load(draft.path, str(report.out), providers)
+                samples = record(sessions[0], joined, fitted, goldens, expect)
             if samples:
                 text, beside = golden.spill(golden.dump(samples), report.out.parent)
                 stored[metadata.GOLDEN] = text
@@ -181,24 +185,6 @@ def _write(
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
             draft.keep()
-
-
-def _load(path: Path, out: Path, providers: Sequence[str]) -> Session:
-    """A session per provider; the first one records."""
-    sessions = []
-    for provider in providers or ("cpu",):
-        try:
-            session = Session(path, [provider])
-        except ContractError as error:
-            raise error.inside(str(out)) from None
-        if session.providers[0].lower().removesuffix("executionprovider") != provider.lower().removesuffix(
-            "executionprovider"
-        ):
-            raise ContractError(
-                "fell back to another provider", at=provider, got=", ".join(session.providers), expected=provider
-            )
-        sessions.append(session)
-    return sessions[0]
 
 
 def _golden_line(sample: golden.Sample) -> str:

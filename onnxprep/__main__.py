@@ -1,0 +1,5 @@
+"""``python -m onnxprep``."""
+
+from onnxprep.cli import main
+
+main(prog_name="onnxprep")

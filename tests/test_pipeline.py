@@ -1,0 +1,123 @@
+"""Pipeline: named arrays in, named arrays out."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demo import FOLDER, MODEL, PICTURE, SPEC, exported, pixels
+
+import onnxprep
+from onnxprep.errors import ContractError, UsageError
+
+PICTURES = sorted((FOLDER / "pictures").glob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> onnxprep.Pipeline:
+    return onnxprep.Pipeline(exported(tmp_path_factory.mktemp("pipeline") / "demo.onnx"))
+
+
+def test_a_list_of_differently_sized_pictures_gives_lists(pipeline: onnxprep.Pipeline) -> None:
+    images = [pixels(path) for path in PICTURES]
+    assert len({image.shape for image in images}) > 1
+    made = pipeline(image=images)
+    assert [labels.shape for labels in made["labels"]] == [(1, 3)] * len(images)
+    for image, labels, values in zip(images, made["labels"], made["top_k.values"], strict=True):
+        alone = pipeline(image=image[None])
+        assert alone["labels"].tolist() == labels.tolist()
+        assert alone["top_k.values"].tobytes() == values.tobytes()
+
+
+def test_a_batch_of_one_size_is_one_array(pipeline: onnxprep.Pipeline) -> None:
+    batch = np.concatenate([pixels()[None]] * 3)
+    made = pipeline(image=batch)
+    assert made["labels"].shape == (3, 3)
+    assert len({tuple(row) for row in made["labels"].tolist()}) == 1
+
+
+def test_spec_and_names(pipeline: onnxprep.Pipeline) -> None:
+    assert pipeline.spec.name == "demo-digits"
+    assert (pipeline.inputs, pipeline.outputs) == (("image",), ("labels", "top_k.values"))
+    pipeline.verify()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "image: is missing"),
+        ({"imgae": pixels()[None]}, "is missing"),
+        ({"image": pixels()[None], "more": pixels()}, "more: is not an input"),
+        ({"image": pixels()[None].astype(np.float32)}, "image: is float32"),
+        ({"image": pixels()}, "one picture is image[None]"),
+        ({"image": [pixels()], "other": [pixels(), pixels()]}, "lists of"),
+        ({"image": pixels()[None][..., :2]}, "ONNX Runtime does not run it"),
+    ],
+)
+def test_wrong_inputs_are_named(pipeline: onnxprep.Pipeline, inputs: dict[str, object], message: str) -> None:
+    with pytest.raises(onnxprep.OnnxprepError) as error:
+        pipeline(**inputs)
+    assert message in str(error.value)
+
+
+CALLERS = """
+  - {operation: draw, where: caller, name: draw, inputs: [labels], outputs: [sentence], parameters: {size: 12}}
+"""
+
+
+def with_callers(folder: Path) -> Path:
+    text = SPEC.read_text().replace("outputs: [labels", CALLERS.strip("\n") + "\noutputs: [labels")
+    (folder / "labels.txt").write_text((FOLDER / "labels.txt").read_text())
+    (folder / "spec.yaml").write_text(text)
+    onnxprep.export(MODEL, folder / "spec.yaml", folder / "out.onnx")
+    return folder / "out.onnx"
+
+
+def test_a_caller_step_that_nobody_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="the caller must run `draw`"):
+        onnxprep.Pipeline(with_callers(tmp_path))
+
+
+def test_a_caller_step_runs_behind_the_graph(tmp_path: Path) -> None:
+    pipeline = onnxprep.Pipeline(with_callers(tmp_path), callers={"draw": lambda labels: f"a {labels[0, 0]}"})
+    assert pipeline(image=pixels()[None])["sentence"] == "a 3 blue"
+    assert pipeline.outputs == ("labels", "top_k.values", "sentence")
+
+
+def test_no_such_file() -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        onnxprep.Pipeline("nowhere.onnx")
+
+
+def test_build_gives_the_same_bits_as_the_file_exported(tmp_path: Path) -> None:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(onnxprep.build(SPEC).SerializeToString(), providers=["CPUExecutionProvider"])
+    (tensor,) = session.run(None, {"image": pixels(PICTURE)[None]})
+    assert np.array_equal(tensor, np.load(FOLDER / "expected.npy"))
+
+
+def test_the_public_names_are_these_and_few() -> None:
+    assert onnxprep.__all__ == sorted(onnxprep.__all__)
+    assert len(onnxprep.__all__) <= 12
+    for name in onnxprep.__all__:
+        assert getattr(onnxprep, name).__doc__
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, onnxprep; print({'onnx', 'onnxruntime', 'numpy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_every_public_function_says_what_it_raises_if_it_raises() -> None:
+    for name in ("build", "export", "strip", "verify"):
+        function = getattr(onnxprep, name)
+        assert "Raises:" in function.__doc__
+    module = importlib.import_module("onnxprep")
+    assert ast.get_docstring(ast.parse(Path(str(module.__file__)).read_text()))
