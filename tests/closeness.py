@@ -15,9 +15,8 @@ def ulp_distance(a: Array, b: Array) -> Array:
     # the bits of negative floats grow away from zero: mirrored below -1 they grow towards it, like the numbers
     x, y = (np.where(v < 0, np.iinfo(signed).min - v - 1, v) for v in (x, y))
     distance = np.maximum(x, y).astype(np.uint64) - np.minimum(x, y).astype(np.uint64)
-    everything = np.iinfo(np.uint64).max
-    nan = np.isnan(a) | np.isnan(b)
-    return np.where(nan, np.where(np.isnan(a) & np.isnan(b), 0, everything), distance).astype(np.uint64)
+    none, everything = np.uint64(0), np.uint64(np.iinfo(np.uint64).max)
+    return np.where(np.isnan(a) & np.isnan(b), none, np.where(np.isnan(a) | np.isnan(b), everything, distance))
 
 
 def difference(got: Array, want: Array, claim: Claim) -> str:

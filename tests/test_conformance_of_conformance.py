@@ -292,9 +292,9 @@ def test_a_right_step_passes(check: str):
     CHECKS[check](Scale)
 
 
-@pytest.mark.parametrize(("step_class", "check"), FAULTS.items(), ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("step_class", "check"), FAULTS.items(), ids=lambda value: getattr(value, "__name__", value))
 def test_a_wrong_step_is_found(step_class: type[Step], check: str):
-    with pytest.raises((AssertionError, onnx.checker.ValidationError)):
+    with pytest.raises(AssertionError):
         CHECKS[check](step_class)
 
 

@@ -16,6 +16,7 @@ from onnxprep.errors import OnnxprepError, SpecError
 from onnxprep.spec import presets
 from onnxprep.spec.document import Spec
 from onnxprep.spec.reading import MAX_BYTES, MAX_DEPTH, read, read_json
+from onnxprep.step import catalogue
 
 # scalars ----------------------------------------------------------------------------------------------------------
 
@@ -277,6 +278,27 @@ def test_no_data_makes_loading_fail_in_another_way(texts: Texts, data: st.DataOb
             parent = parent[key]
         parent[path[-1]] = json.loads(json.dumps(data.draw(_VALUES)))
     loads_or_says_why(document, known_only=known_only)
+
+
+ODD: tuple[Any, ...] = (
+    None, True, False, 0, -1, 7, 2**63, 10**400, 0.5, -0.0, 1e308, 1e-320, "", "bilinear", "a\nb", [], {}, [1], [0.0], [1e308],
+    ["a"], [None], [[1]], [{}], [1, 2], [1, 2, 3], {"a": 1}, {"rule": []}, {"shorter_edge": 8}, {"shorter_edge": 8, "rule": []},
+    {"shorter_edge": [], "rule": {}}, {"longest_edge": None, "rule": "floor"}, {"fit": 8}, {"fit": [8, 8], "rule": {}},
+    {"multiple": 2.0, "rule": "smart"}, {"shorter_edge": 8, "rule": "torchvision", "max_size": "9"},
+)  # fmt: skip
+FORMS = [(operation, like) for operation, families in catalogue().items() for like in families]
+
+
+@pytest.mark.parametrize(("operation", "like"), FORMS)
+def test_no_value_of_a_parameter_makes_loading_fail_in_another_way(operation: str, like: str) -> None:
+    cls = catalogue()[operation][like]
+    where = {"where": "caller", "outputs": ["image"]} if cls.caller else {}
+    for name in cls.parameters():
+        for value in ODD:
+            parameters = {name: value} | ({"like": like} if like else {})
+            entry = {"operation": operation, "parameters": parameters, "inputs": ["image"], **where}
+            image = {"name": "image", "dtype": "uint8", "layout": "NHWC", "shape": [1, 8, 8, 3]}
+            loads_or_says_why({"onnxprep": 1, "inputs": [image], "preprocess": [entry]}, known_only=True)
 
 
 # the text of a file -----------------------------------------------------------------------------------------------

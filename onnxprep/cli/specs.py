@@ -75,7 +75,7 @@ def _fitted(spec: Any, model: Path | None, *, strict: bool) -> dict[str, Any]:
     if model is None:
         alone = lines(plan_of(bind_alone(spec))) if any(e.where == "graph" for e in spec.preprocess) else []
         return {"plan": alone, "contract": [], "warnings": [], "digest": spec.digest}
-    from onnxprep.graph.assemble import fit
+    from onnxprep.graph.fit import fit
     from onnxprep.runtime.files import read_model
 
     fitted = fit(spec, read_model(model)[0], strict=strict)

@@ -39,20 +39,28 @@ def attach(model: ModelProto, plan: Plan, opset: int | None = None) -> ModelProt
     Raises:
         ContractError: the model has steps already, its opset is too low for a step, or a name is taken.
     """
-    _refuse(model, plan)
     joined = ModelProto()
     joined.CopyFrom(model)
-    number = _set_opset(joined, plan, opset)
+    attach_in_place(joined, plan, opset)
+    return joined
+
+
+def attach_in_place(model: ModelProto, plan: Plan, opset: int | None = None) -> None:
+    """``attach`` to the model itself: no weight is copied. The model is unusable if this raises."""
+    _refuse(model, plan)
+    specs = declared(plan, model)
+    old_inputs, old_outputs = ([_called(i, i.name) for i in part] for part in (model.graph.input, model.graph.output))
+    number = _set_opset(model, plan, opset)
     moved = _moved(model, plan)
-    names.rename(joined, moved)
+    names.rename(model, moved)
     own = Own({name: name for name in plan.inputs})
     emit_side(own, plan, "pre", number)
     feed(own, plan, moved)
     own.tensors |= {value: moved.get(name, name) for value, name in plan.gives.items()}
     emit_side(own, plan, "post", number)
     give(own, plan)
-    _assemble(joined, model, plan, own, moved)
-    return joined
+    inputs, outputs = _inputs(old_inputs, plan, specs, moved), _outputs(old_outputs, plan, specs)
+    _assemble(model, own, inputs, outputs, [_called(i, moved.get(i.name, i.name)) for i in (*old_inputs, *old_outputs)])
 
 
 @dataclass
@@ -187,26 +195,24 @@ def _name(own: Own, place: list[NodeProto], pairs: list[tuple[str, str]], label:
 # the graph's frame -------------------------------------------------------------------------------------------------
 
 
-def _assemble(joined: ModelProto, model: ModelProto, plan: Plan, own: Own, moved: Mapping[str, str]) -> None:
-    graph = joined.graph
+def _assemble(
+    model: ModelProto,
+    own: Own,
+    inputs: list[ValueInfoProto],
+    outputs: list[ValueInfoProto],
+    former: list[ValueInfoProto],
+) -> None:
+    graph = model.graph
     for k, node in enumerate(own.before):
         graph.node.insert(k, node)
     graph.node.extend(own.behind)
-    specs = declared(plan, model)
-    old_inputs, old_outputs = list(model.graph.input), list(model.graph.output)
-    inputs = _inputs(old_inputs, plan, specs, moved)
-    outputs = _outputs(old_outputs, plan, specs)
-    kept = {info.name for info in (*inputs, *outputs, *graph.value_info)} | initialized_names(joined)
-    former = {
-        info.name: info
-        for info in (_called(info, moved.get(info.name, info.name)) for info in (*old_inputs, *old_outputs))
-    }
+    kept = {info.name for info in (*inputs, *outputs, *graph.value_info)} | initialized_names(model)
     del graph.input[:]
     del graph.output[:]
     graph.input.extend(inputs)
     graph.output.extend(outputs)
     # the type that the model declares for what it is fed stays: tools compare it with what our nodes give
-    graph.value_info.extend(info for name, info in former.items() if name not in kept)
+    graph.value_info.extend(info for name, info in {i.name: i for i in former}.items() if name not in kept)
 
 
 def _inputs(

@@ -17,4 +17,8 @@ def image_entries(model: ModelProto, plan: Plan) -> dict[str, str]:
     if len(inputs) != 1 or not inputs[0].is_image or inputs[0].dtype != "uint8" or present & set(IMAGE_KEYS):
         return {}
     color = inputs[0].color
-    return {"Image.BitmapPixelFormat": _PIXEL_FORMAT[color], "Image.NominalPixelRange": "NominalRange_0_255"} if color else {}
+    return (
+        {"Image.BitmapPixelFormat": _PIXEL_FORMAT[color], "Image.NominalPixelRange": "NominalRange_0_255"}
+        if color
+        else {}
+    )

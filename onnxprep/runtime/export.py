@@ -15,7 +15,8 @@ from onnx import ModelProto
 
 from onnxprep.errors import UsageError
 from onnxprep.graph import metadata, undo
-from onnxprep.graph.assemble import Fitted, assemble, fit
+from onnxprep.graph.attach import attach_in_place
+from onnxprep.graph.fit import Fitted, fit
 from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.seal import SEAL, seal
@@ -100,29 +101,31 @@ def export(
         raise UsageError("a golden needs a run", at="--golden", hint="leave out --no-run")
     check_output(target, [source, *([Path(spec)] if isinstance(spec, Path) else [])], force=force)
     with report.timed("read"):
-        original, data = read_model(source)
-        refuse_unreachable(original, source, target)
+        joined, data = read_model(source)
+        refuse_unreachable(joined, source, target)
     with report.timed("emit and splice"):
-        fitted = fit(loaded, original, strict=strict)
+        fitted = fit(loaded, joined, strict=strict)
+        images = image_entries(joined, fitted.plan)
+    number = default_opset(joined)
     with report.timed("opset"):
-        body = raised(original, fitted, source.parent, upgrade=upgrade_opset)
-    with report.timed("emit and splice"):
-        joined = assemble(fitted, body.model, body.opset)
+        body = raised(joined, fitted, source.parent, upgrade=upgrade_opset)
+        joined = body.model
     with report.timed("read"):
-        images = image_entries(body.model, fitted.plan)
-        undone = undo.record(body.model, data, keys=images, rewritten=body.rewritten)
+        undone = undo.record(joined, data, keys=images, rewritten=body.rewritten)
+    with report.timed("emit and splice"):
+        attach_in_place(joined, fitted.plan, body.opset)
     stored = _stored(fitted, joined, undone, data)
     metadata.write(joined, images | stored)
-    _describe(report, fitted, original, body)
+    _describe(report, fitted, number, body)
     _write(report, joined, stored, fitted, goldens, expect or {}, providers if run else None)
     report.sizes = (len(data), target.stat().st_size)
     return report
 
 
-def _describe(report: Report, fitted: Fitted, original: ModelProto, body: Raised) -> None:
+def _describe(report: Report, fitted: Fitted, own: int | None, body: Raised) -> None:
     report.plan = [*_caller_lines("preprocess", fitted.spec.preprocess), *lines(fitted.plan)]
     report.plan += _caller_lines("postprocess", fitted.spec.postprocess)
-    number = f"opset {default_opset(original)}" + (f" -> {body.opset} ({body.how})" if body.how else "")
+    number = f"opset {own}" + (f" -> {body.opset} ({body.how})" if body.how else "")
     report.contract = [*fitted.contract.lines, number]
     report.warnings = list(fitted.contract.warnings)
     report.digest = fitted.spec.digest

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import ModelProto
 
 from onnxprep.errors import ContractError
-from onnxprep.graph.assemble import Fitted
+from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset, needs, restampable, restamped, upgraded
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.arrays import first_difference

@@ -8,8 +8,8 @@ import numpy as np
 from onnx import ModelProto
 
 from onnxprep.errors import ParityError, SpecError, UsageError
-from onnxprep.graph.assemble import Fitted
 from onnxprep.graph.cut import cut
+from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.trace import logical, lying_before
 from onnxprep.runtime import arrays

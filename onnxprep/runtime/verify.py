@@ -12,7 +12,8 @@ from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper
 
 from onnxprep.errors import ContractError, OnnxprepError, ParityError
 from onnxprep.graph import metadata, seal, undo
-from onnxprep.graph.assemble import Fitted, assemble, fit
+from onnxprep.graph.attach import attach
+from onnxprep.graph.fit import Fitted, fit
 from onnxprep.graph.opset import default_opset
 from onnxprep.runtime import arrays, golden
 from onnxprep.runtime.files import read_bytes
@@ -109,7 +110,7 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str], checked: Ch
         if not same:
             number = default_opset(model)
             _first_difference(
-                metadata.onnxprep_nodes(model), metadata.onnxprep_nodes(assemble(fitted, original, number))
+                metadata.onnxprep_nodes(model), metadata.onnxprep_nodes(attach(original, fitted.plan, number))
             )
     except (ContractError, TypeError) as error:
         if same:

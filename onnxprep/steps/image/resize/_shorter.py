@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import ValidationInfo, field_validator
 
-from onnxprep.step import parameter
+from onnxprep.step import parameter, wrong
 from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._rule import Side, SizeRule, double, down, up
 
@@ -21,6 +22,14 @@ class ShorterTorchvision(SizeRule):
     shorter_edge: Side = parameter("length of the shorter side, px")
     rule: Literal["torchvision"]
     max_size: Side | None = parameter("the longer side is at most this, px; greater than shorter_edge", None)
+
+    @field_validator("max_size")
+    @classmethod
+    def _longer_is_longer(cls, max_size: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("shorter_edge", 0)
+        if max_size is not None and max_size <= least:
+            raise wrong(f"is {max_size}", expected=f"more than shorter_edge, {least}")
+        return max_size
 
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         resized = a.integer(a.ratio(a.Mul(sides, lengths(self.shorter_edge)), a.least(sides)))

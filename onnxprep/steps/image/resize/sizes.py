@@ -32,9 +32,7 @@ def _long_form(size: Any) -> Any:
     if isinstance(size, int) and not isinstance(size, bool):
         size = {"shorter_edge": size, "rule": "torchvision"}
     if isinstance(size, list | tuple):
-        if len(size) != 2:
-            raise wrong(f"has {len(size)} values", expected="[height, width], px")
-        return tuple(size)
+        return _pair(size, "")
     if not isinstance(size, dict):
         raise wrong("is no size", expected=_FORMS)
     return _checked(size)
@@ -61,7 +59,13 @@ def _checked(size: dict[str, Any]) -> dict[str, Any]:
     for key, field in fields.items():
         if field.is_required() and key not in size:
             raise wrong("is missing", at=f".{key}", expected=str(field.description))
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in size.items()}
+    return {key: _pair(value, f".{key}") if isinstance(value, list) else value for key, value in size.items()}
+
+
+def _pair(values: list[Any] | tuple[Any, ...], at: str) -> tuple[Any, ...]:
+    if len(values) != 2:
+        raise wrong(f"has {len(values)} values", at=at, expected="[height, width], px")
+    return tuple(values)
 
 
 _Rule = (

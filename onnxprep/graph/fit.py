@@ -1,4 +1,4 @@
-"""Spec + model -> augmented model, in one pure call: bind, plan, unify, attach. Export and verify both go this way."""
+"""Spec + model -> what is attached: bind, plan, unify. Export, check and verify all go this way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from onnx import ModelProto
 
-from onnxprep.graph.attach import attach
 from onnxprep.graph.contract import Contract, unify
 from onnxprep.graph.contract import bind as bind_symbols
 from onnxprep.graph.signature import signature
@@ -36,8 +35,3 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
     planned = plan(bound, wanted)
     contract = unify(planned, wanted, strict=strict)
     return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
-
-
-def assemble(fitted: Fitted, model: ModelProto, opset: int | None = None) -> ModelProto:
-    """The augmented model, without metadata."""
-    return attach(model, fitted.plan, opset)
