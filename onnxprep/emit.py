@@ -282,8 +282,10 @@ def _shape(op: Emitter, x: Value, *, start: int = 0, end: int | None = None) -> 
 
 
 def _extreme(keeps_first: str) -> Callable[..., Any]:
+    """Before opset 12 Max and Min took floats only; ONNX Runtime's for int64 are wrong between 2**31 and 2**32."""
+
     def shim(op: Emitter, a: Value, b: Value) -> Any:
-        if op.opset >= 12 or a.spec.dtype.startswith("float"):
+        if a.spec.dtype.startswith("float") or (op.opset >= 12 and a.spec.dtype != "int64"):
             return None
         return op.Where(getattr(op, keeps_first)(a, b), a, b)
 
@@ -291,7 +293,8 @@ def _extreme(keeps_first: str) -> Callable[..., Any]:
 
 
 def _clip(op: Emitter, x: Value, low: Value, high: Value) -> Any:
-    return None if op.opset >= 12 or x.spec.dtype == "float32" else op.Min(op.Max(x, low), high)
+    whole = x.spec.dtype == "float32" or (op.opset >= 12 and x.spec.dtype != "int64")
+    return None if whole else op.Min(op.Max(x, low), high)
 
 
 def _or_equal(strict: str, opposite: str) -> Callable[..., Any]:

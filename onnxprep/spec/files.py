@@ -57,8 +57,7 @@ class LinesOf:
         try:
             return _lines(self.text_of(path))
         except UsageError as error:
-            expected = "a UTF-8 text file beside the spec or below it, one entry per line"
-            raise SpecError(f"{shown(name)}: {error.problem}", expected=expected) from None
+            raise SpecError(f"{shown(name)}: {error.problem}", expected=error.expected) from None
 
     def text_of(self, path: Path) -> str:
         """A whole file as text.

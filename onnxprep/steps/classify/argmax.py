@@ -25,7 +25,7 @@ class Argmax(Step):
 
     operation: ClassVar[str] = "argmax"
     claims: ClassVar = {
-        "": Claim("numpy", ">=1.26", "argmax, take_along_axis", note="NaN: the first NaN is the largest")
+        "": Claim("numpy", ">=1.26", "argmax, take_along_axis", note="without NaN, which has no place in the order")
     }
     outputs: ClassVar[tuple[str, ...]] = ("indices", "values")
 
