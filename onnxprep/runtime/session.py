@@ -99,21 +99,6 @@ def version() -> str:
     return str(ort.__version__)
 
 
-def newest_opset() -> int:
-    """The highest ai.onnx opset the installed onnxruntime loads, by trying."""
-    from onnx import TensorProto, helper  # noqa: PLC0415  # needed only here
-
-    for opset in range(int(helper.onnx_opset_version()), 6, -1):  # type: ignore[attr-defined]
-        x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in "xy")
-        graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
-        try:
-            Session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8))
-        except ContractError:
-            continue
-        return opset
-    return 7
-
-
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:400]
