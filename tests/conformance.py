@@ -64,6 +64,9 @@ def subjects(catalogue: Catalogue) -> list[Subject]:
     return [s for cls, like in families(catalogue) if not cls.caller for s in subjects_of(cls, like)]
 
 
+UNKNOWN_OPSET = (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidArgument)
+
+
 @cache
 def newest_opset() -> int:
     """The newest opset that the installed ONNX describes and the installed ONNX Runtime loads."""
@@ -73,7 +76,7 @@ def newest_opset() -> int:
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
         try:
             session(model)
-        except ort.capi.onnxruntime_pybind11_state.Fail:
+        except UNKNOWN_OPSET:
             continue
         return opset
     raise AssertionError("ONNX Runtime loads nothing")

@@ -27,8 +27,8 @@ def blocks() -> list[str]:
 
 def here(block: str, folder: Path) -> str:
     """The block for this interpreter: nothing is installed, and what it writes to /tmp lands in ``folder``."""
-    block = INSTALL.sub("true ", block.replace("\\\n", " "))
-    return block.replace(".venv/bin/", f"{Path(sys.executable).parent}/").replace("/tmp/", f"{folder}/")  # noqa: S108
+    block = INSTALL.sub("true ", block.replace("\\\n", " ")).replace("/tmp/", f"{folder}/")  # noqa: S108
+    return block.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
 
 
 def test_readme_has_commands_to_run() -> None:

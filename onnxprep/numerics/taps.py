@@ -100,11 +100,11 @@ def float_pair(weights: Int64) -> tuple[Float32, Float32]:
 
 
 def digits(weights: Int64) -> UInt8:
-    """``k = d0 + 2**7 * d1 + 2**15 * d2`` as uint8 ``d + 80``, rows ordered (output, digit): [blocks, 3 * block, span].
+    """``k = d0 + 2**7 * d1 + 2**15 * d2`` as uint8 ``d + 80``, rows ordered (digit, output): [blocks, 3 * block, span].
 
     d0 is in 0..127; d1 and d2 are in -80..175.
     """
     rest = weights >> 7
     top = (rest + DIGIT_ZERO) >> 8
-    split = np.stack([weights - (rest << 7), rest - (top << 8), top], axis=2) + DIGIT_ZERO
+    split = np.stack([weights - (rest << 7), rest - (top << 8), top], axis=1) + DIGIT_ZERO
     return split.reshape(len(weights), -1, weights.shape[-1]).astype(np.uint8)

@@ -28,7 +28,10 @@ def model(megabytes: int, path: Path) -> None:
     side, count = 1024, megabytes // 4
     rng = np.random.default_rng(0)
     first = numpy_helper.from_array(rng.standard_normal((3, side)).astype(np.float32), "w")
-    weights = [first, *(numpy_helper.from_array(rng.standard_normal((side, side)).astype(np.float32), f"w{k}") for k in range(count))]
+    weights = [
+        first,
+        *(numpy_helper.from_array(rng.standard_normal((side, side)).astype(np.float32), f"w{k}") for k in range(count)),
+    ]
     nodes = [
         helper.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
@@ -50,7 +53,9 @@ def main() -> None:
             model(size, source)
             for flags in ([], ["--no-run"]):
                 command = [sys.executable, "-m", "onnxprep", "export", str(source), "--spec", str(spec), "--force"]
-                result = subprocess.run([*command, "-o", str(Path(folder) / "out.onnx"), *flags], capture_output=True, text=True, check=True)
+                result = subprocess.run(
+                    [*command, "-o", str(Path(folder) / "out.onnx"), *flags], capture_output=True, text=True, check=True
+                )
                 times = result.stderr.strip().splitlines()[-1].removeprefix("time  ")
                 print(f"{source.stat().st_size / 2**20:6.1f} MB {' '.join(flags) or 'with run':<9} {times}", flush=True)
 

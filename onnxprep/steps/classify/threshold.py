@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -17,7 +19,7 @@ class Threshold(Step):
     Output: bool, same layout and shape.
     Rounds: the value, once: float32(0.3) lies above 0.3.
     Source: torch 2.13, comparison of a tensor with a Python number.
-    Raises: ContractError where the tensor has another dtype.
+    Raises: ContractError where the tensor has another dtype, or the value is beyond it.
     """
 
     operation: ClassVar[str] = "threshold"
@@ -33,6 +35,8 @@ class Threshold(Step):
         refuse_unless(
             x.dtype in ("float32", "float64"), f"does not work on {x.dtype}", expected="float32 or float64", got=x
         )
+        fits = x.dtype == "float64" or abs(self.value) <= float(np.finfo(np.float32).max)
+        refuse_unless(fits, f"cannot reach {self.value:g}", expected="a threshold within float32", got=x)
         return (replace(x, dtype="bool", color=None, range=None),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:

@@ -51,10 +51,21 @@ class TopK(Step):
         return values, replace(values, dtype="int64", range=span_of_indices(classes))
 
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
-        """TopK, sorted."""
+        """TopK, sorted; where the rank is known, of one row at least: on none ONNX Runtime before 1.31 dies."""
         (x,) = inputs
-        values, indices = op.TopK(x, op.int64([self.k]), axis=self.axis, largest=1, sorted=1, outputs=2)
-        return values, indices
+        shape = x.spec.shape or ()
+        axis = self.axis % len(shape) if shape else self.axis
+        unsure = [i for i, dim in enumerate(shape) if i != axis and (dim == 0 or not isinstance(dim, int))]
+        if not unsure:
+            return self._top_k(op, x)
+        one_more = [int(i in unsure) for i in range(len(shape))]
+        padded = op.Pad(x, op.int64([0] * len(shape) + one_more), op.constant(0, x.spec.dtype), mode="constant")
+        end = op.Gather(op.Shape(x), op.int64(unsure), axis=0)
+        start, axes = op.int64([0] * len(unsure)), op.int64(unsure)
+        return tuple(op.Slice(found, start, end, axes) for found in self._top_k(op, padded))
+
+    def _top_k(self, op: Ops, x: Value) -> tuple[Value, ...]:
+        return tuple(op.TopK(x, op.int64([self.k]), axis=self.axis, largest=1, sorted=1, outputs=2))
 
     def oracle(self, *inputs: Tensor) -> tuple[Array, ...]:
         """NumPy, stable."""

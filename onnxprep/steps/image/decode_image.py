@@ -46,7 +46,7 @@ class DecodeImage(Step):
             UsageError: the bytes are no picture that can be decoded, or another Pillow is installed.
         """
         self._refuse_other_pillow()
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
 
         damage = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
         try:
@@ -57,9 +57,8 @@ class DecodeImage(Step):
                 turned = ImageOps.exif_transpose(picture) if self.exif_transpose else picture
                 pixels = np.asarray(turned.convert(_MODES[self.color]))
         except damage as error:
-            _refuse(
-                "not a picture, or a damaged one", f"{len(data)} bytes: {error}", "a picture file that Pillow reads"
-            )
+            why = "of no known format" if isinstance(error, UnidentifiedImageError) else f"({error})"
+            _refuse("not a picture, or a damaged one", f"{len(data)} bytes {why}", "a picture file that Pillow reads")
         return pixels.reshape(*pixels.shape[:2], -1)
 
     def _refuse_other_pillow(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, ValidationInfo
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
-from onnxprep.steps.image.planar import each_image, refuse_unless_image
+from onnxprep.steps.image.planar import Float32, each_image, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
@@ -47,8 +47,8 @@ class Normalize(Step):
         "numpy": Claim("numpy", ">=1.26", "(x - mean) / std in float32"),
     }
 
-    mean: tuple[float, ...] = parameter("per channel, in the unit of the input (0..1 after rescale)", min_length=1)
-    std: Annotated[tuple[float, ...], AfterValidator(_divides)] = parameter(
+    mean: tuple[Float32, ...] = parameter("per channel, in the unit of the input (0..1 after rescale)", min_length=1)
+    std: Annotated[tuple[Float32, ...], AfterValidator(_divides)] = parameter(
         "per channel, same unit; never 0", min_length=1
     )
 
@@ -89,7 +89,7 @@ class Normalize(Step):
 
     def _numpy(self, image: Array) -> Array:
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
-        return (image - mean) / std  # type: ignore[no-any-return]
+        return (image - mean) / std
 
     def _library(self, image: Array) -> Array:
         if self.like == "transformers-pil":

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator
 
-from onnxprep.step import Ops, Value, refuse_unless
+from onnxprep.step import Ops, Value, refuse_unless, wrong
 from onnxprep.tensor import DTYPES, Array, Tensor, TensorSpec, from_layout
 
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")
 NUMBERS = tuple(dtype for dtype in DTYPES if dtype not in ("string", "bfloat16", "bool"))
+
+
+def _in_float32(value: float) -> float:
+    if abs(value) > float(np.finfo(np.float32).max):
+        raise wrong("is beyond float32", expected="a number of at most 3.4e38")
+    return value
+
+
+Float32 = Annotated[float, AfterValidator(_in_float32)]
+"""A parameter that is rounded to float32."""
 
 
 def refuse_unless_image(x: TensorSpec, *dtypes: str, hint: str = "") -> None:

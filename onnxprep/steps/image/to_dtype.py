@@ -74,11 +74,13 @@ class ToDtype(Step):
         return y  # type: ignore[no-any-return]
 
     def _clipped(self, op: Ops, x: Value) -> Any:
-        source = x.spec.dtype
-        if source in _FLOATS:
-            x = op.Where(op.IsNaN(x), op.constant(0, source), x)
+        ends = _ends(x.spec.dtype, self.dtype)
+        if x.spec.dtype in _FLOATS:
+            x = op.Where(op.IsNaN(x), op.constant(0, x.spec.dtype), x)
             x = op.Round(x) if self.rounding == "half_even" else x
-        return op.Clip(x, *(op.constant(end, source) for end in _ends(source, self.dtype)))
+        elif x.spec.dtype in ("uint8", "int8"):
+            x = op.Cast(x, to="int32")  # below opset 12 older ONNX Runtimes compare no bytes
+        return op.Clip(x, *(op.constant(end, x.spec.dtype) for end in ends))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """NumPy's clip and astype."""

@@ -105,7 +105,7 @@ class CenterCrop(Step):
         return pad(op, kept, op.int64(padding), self.fill) if padding.any() else kept
 
     def oracle(self, *inputs: Tensor) -> Array:
-        """The library's own function, on PIL images where they are uint8 HWC."""
+        """The library's own function; torchvision's on PIL images where they are uint8 RGB, else on tensors."""
         (x,) = inputs
         cropped = each_image(x, "HWC", self._library)
         if self.fill == 0 or self.like == "timm":
@@ -115,10 +115,13 @@ class CenterCrop(Step):
 
     def _library(self, image: Array) -> Array:
         planar = np.ascontiguousarray(image.transpose(2, 0, 1))
+        return np.asarray(self._cropped(planar)).transpose(1, 2, 0)
+
+    def _cropped(self, planar: Array) -> Any:
         if self.like == "transformers-pil":
             from transformers.image_transforms import center_crop
 
-            return center_crop(planar, self._sides, "channels_first", "channels_first").transpose(1, 2, 0)
+            return center_crop(planar, self._sides, "channels_first", "channels_first")
         import torch
 
         tensor, sides = torch.from_numpy(planar), list(self._sides)
@@ -126,21 +129,21 @@ class CenterCrop(Step):
             from transformers.image_processing_backends import TorchvisionBackend
             from transformers.image_utils import SizeDict
 
-            size = SizeDict(height=sides[0], width=sides[1])
-            return TorchvisionBackend.center_crop(None, tensor, size).numpy().transpose(1, 2, 0)
+            return TorchvisionBackend.center_crop(None, tensor, SizeDict(height=sides[0], width=sides[1]))
         if self.like == "timm":
             from timm.data.transforms import center_crop_or_pad
 
-            return center_crop_or_pad(tensor, sides, fill=self.fill).numpy().transpose(1, 2, 0)
+            return center_crop_or_pad(tensor, sides, fill=self.fill)
         if self.like == "torchvision-v1":
             from torchvision.transforms import functional
         else:
             from torchvision.transforms.v2 import functional
-        if image.dtype != np.uint8 or image.shape[2] != 3:
-            return functional.center_crop(tensor, sides).numpy().transpose(1, 2, 0)
+        if planar.dtype != np.uint8 or len(planar) != 3:
+            return functional.center_crop(tensor, sides)
         from PIL import Image
 
-        return np.asarray(functional.center_crop(Image.fromarray(image), sides))
+        picture = functional.center_crop(Image.fromarray(planar.transpose(1, 2, 0)), sides)
+        return np.asarray(picture).transpose(2, 0, 1)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

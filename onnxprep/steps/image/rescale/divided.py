@@ -47,13 +47,16 @@ class RescaleDivided(Step):
         (x,) = inputs
         if self.like == "numpy":
             return x.array.astype(np.float32) / np.float32(255)
+        return each_image(x, "HWC", self._library)
+
+    def _library(self, image: Array) -> Array:
         if self.like == "timm":
             from timm.data.transforms import MaybeToTensor
 
-            to_tensor = MaybeToTensor()
-        else:
-            from torchvision.transforms.functional import to_tensor
-        return each_image(x, "HWC", lambda image: to_tensor(image).numpy().transpose(1, 2, 0))
+            return MaybeToTensor()(image).numpy().transpose(1, 2, 0)  # type: ignore[no-any-return]
+        from torchvision.transforms.functional import to_tensor
+
+        return to_tensor(image).numpy().transpose(1, 2, 0)  # type: ignore[no-any-return]
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

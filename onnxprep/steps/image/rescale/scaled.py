@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter
-from onnxprep.steps.image.planar import refuse_unless_image
+from onnxprep.steps.image.planar import Float32, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
@@ -32,7 +32,7 @@ class RescaleScaled(Step):
         "transformers-torchvision": Claim("transformers", ">=5,<6", "TorchvisionBackend.rescale"),
     }
 
-    scale: float = parameter("factor; the libraries' rescale_factor", 1 / 255)
+    scale: Float32 = parameter("factor; the libraries' rescale_factor", 1 / 255)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; the range is scaled, in the arithmetic of the step."""

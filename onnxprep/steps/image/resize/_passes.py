@@ -12,8 +12,11 @@ from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._products import apply_bands
 from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables, Product
 
-_CHUNK = {"float": 300_000, "integer": 1_200_000, "integer_many": 1_200_000}
-"""Samples that the first pass reads and writes per trip (measured; the float way needs 4 bytes for each)."""
+_COLUMNS = 512
+"""Lines of all images and channels that the first pass takes at a time, about: its sums then stay in the cache."""
+
+_LINES = 16
+"""Chunks have a multiple of so many lines: matrix products and transpositions work on that many (measured, AVX-512)."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,16 @@ def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_fi
     vertical = a.value(vertical_first)
     orders = [(vertical, True), (op.Not(vertical), False)]
 
-    # Four flat Ifs of which one gives the images and three give none. Nested ones are shorter, but ONNX Runtime 1.31
+    # Four flat Ifs of which one gives all bytes and three give none. Nested ones are shorter, but ONNX Runtime 1.31
     # crashes at load where it inlines an If whose branch holds another If with a constant condition.
-    def none() -> Value:
-        shape = a.value(a.join(lengths(0), *dims))
-        return op.ConstantOfShape(shape, value=np.zeros(1, np.uint8))  # type: ignore[no-any-return]
+    nothing = op.constant(np.zeros(0), "uint8")
 
     def one(condition: Value, product: Product, vertically: bool) -> Value:
-        return op.branch(condition, lambda: _Passes(op, image, tables, product).run(vertically, dims), none)
+        passes = lambda: _Passes(op, image, tables, product).run(vertically, ())  # noqa: E731
+        return op.branch(condition, passes, lambda: nothing)
 
     arms = [one(op.And(order, way), product, first) for order, first in orders for way, product in ways]
-    return op.Concat(*arms, axis=0)  # type: ignore[no-any-return]
+    return op.Reshape(op.Concat(*arms, axis=0), a.value(a.join(lengths(-1), *dims)))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -91,27 +93,29 @@ class _Passes:
     def run(self, vertical_first: bool, dims: tuple[Number, ...]) -> Value:
         """uint8 [-1, *dims], planar."""
         y = self._vertical_first() if vertical_first else self._horizontal_first()
-        return self._shaped(y, lengths(-1), *dims)
+        return self._op.Reshape(y, self._shape(lengths(-1), *dims))  # type: ignore[no-any-return]
 
     def _horizontal_first(self) -> Value:
         """Lines as columns: [w, (channel, image, line)], one gather of whole rows, one product, and back."""
         op, a, (images, channels) = self._op, self._a, (self._image.images, self._image.channels)
         slots, (_, width) = a.Mul(images, channels), self._tables.counts
         chunks = self._chunks(0)
-        columns = a.Mul(slots, chunks.lines)
+        # what does not change from trip to trip is computed before them
+        as_lines = self._shape(a.Mul(images, chunks.lines), lengths(-1))
+        as_columns = self._shape(self._needed[1], lengths(-1))
+        made, kept = self._shape(lengths(-1), a.Mul(slots, chunks.lines)), self._shape(lengths(-1), width)
 
         def lines(trip: Number) -> Value:
-            part = self._cut(chunks, trip, 0)
-            part = self._shaped(part, a.Mul(images, chunks.lines), lengths(-1))
-            part = self._shaped(op.Transpose(part, perm=[1, 0]), self._needed[1], lengths(-1))
-            return op.Transpose(self._resampled(part, 1, self._tables.indices[1], columns), perm=[1, 0])  # type: ignore[no-any-return]
+            part = op.Transpose(op.Reshape(self._cut(chunks, trip, 0), as_lines), perm=[1, 0])
+            part = op.Reshape(part, as_columns)
+            return op.Transpose(self._resampled(part, 1, self._tables.indices[1], made), perm=[1, 0])  # type: ignore[no-any-return]
 
-        first = self._shaped(self._stack(chunks.count, lines), lengths(-1), width)
+        first = op.Reshape(self._stack(chunks.count, lines), kept)
         place = chunks.place(a, self._tables.indices[0], slots)
 
         def picture(i: Number) -> Value:
             rows = a.Add(place, a.Mul(self._slot(i), chunks.lines))
-            return self._resampled(first, 0, rows, width)
+            return self._resampled(first, 0, rows, kept)
 
         return self._stack(slots, picture)
 
@@ -120,48 +124,45 @@ class _Passes:
         op, a, (images, channels) = self._op, self._a, (self._image.images, self._image.channels)
         height, _ = self._tables.counts
         chunks = self._chunks(1)
-        columns = a.Mul(a.Mul(images, channels), chunks.lines)
+        by_image = None if self._is_one(images) else self._shape(images, self._needed[0], lengths(-1))
+        as_columns = self._shape(self._needed[0], lengths(-1))
+        made = self._shape(lengths(-1), a.Mul(a.Mul(images, channels), chunks.lines))
+        kept = self._shape(lengths(-1), a.Mul(channels, height))
 
         def lines(trip: Number) -> Value:
             part = self._cut(chunks, trip, 1)
-            if not self._is_one(images):
-                part = self._shaped(part, images, self._needed[0], lengths(-1))
-                part = op.Transpose(part, perm=[1, 0, 2])
-            part = self._shaped(part, self._needed[0], lengths(-1))
-            return op.Transpose(self._resampled(part, 0, self._tables.indices[0], columns), perm=[1, 0])  # type: ignore[no-any-return]
+            if by_image is not None:
+                part = op.Transpose(op.Reshape(part, by_image), perm=[1, 0, 2])
+            part = op.Reshape(part, as_columns)
+            return op.Transpose(self._resampled(part, 0, self._tables.indices[0], made), perm=[1, 0])  # type: ignore[no-any-return]
 
-        both = a.Mul(channels, height)
-        first = self._shaped(self._stack(chunks.count, lines), lengths(-1), both)
+        first = op.Reshape(self._stack(chunks.count, lines), kept)
         place = chunks.place(a, self._tables.indices[1], images)
 
         def picture(i: Number) -> Value:
             rows = a.Add(place, a.Mul(i, chunks.lines))
-            return op.Transpose(self._resampled(first, 1, rows, both), perm=[1, 0])  # type: ignore[no-any-return]
+            return op.Transpose(self._resampled(first, 1, rows, kept), perm=[1, 0])  # type: ignore[no-any-return]
 
         return self._stack(images, picture)
 
-    def _resampled(self, samples: Value, axis: int, rows: Number, columns: Number) -> Value:
-        """One pass along axis 0 of ``samples``: uint8 [outputs, columns]."""
+    def _resampled(self, samples: Value, axis: int, rows: Number, shape: Value) -> Value:
+        """One pass along axis 0 of ``samples``: uint8 [outputs, columns]; ``shape`` is [-1, columns]."""
         op, a, tables = self._op, self._a, self._tables
         gathered = op.Gather(samples, a.value(rows), axis=0)
-        y = apply_bands(op, self._product, self._matrices[axis], gathered, columns)
+        y = apply_bands(op, self._product, self._matrices[axis], gathered, shape)
         if tables.whole[axis]:
             return y
         return op.Slice(y, op.int64([0]), a.value(tables.counts[axis]), op.int64([0]))  # type: ignore[no-any-return]
 
     def _chunks(self, axis: int) -> _Chunks:
         """Chunks of the lines along ``axis``, which the first pass does not resize."""
-        a, other = self._a, 1 - axis
-        total = self._needed[axis]
-        each = a.Mul(
-            a.Mul(self._image.images, self._image.channels), a.Add(self._needed[other], self._tables.counts[other])
-        )
-        count = a.ceil_div(a.Mul(total, each), lengths(_CHUNK[self._product]))
-        any_image = a.Min(self._image.images, lengths(1))
-        if not self._is_one(any_image):
-            count = a.Max(count, lengths(1))  # not 0 where there is no image
-        lines = a.ceil_div(total, count)
-        return _Chunks(a.Mul(a.ceil_div(total, lines), any_image), lines, a.Sub(total, lines))
+        a, total = self._a, self._needed[axis]
+        slots = a.Mul(self._image.images, self._image.channels)
+        count = a.Add(a.Div(a.Mul(total, slots), lengths(_COLUMNS)), lengths(1))
+        lines = a.Mul(a.ceil_div(total, a.Mul(count, lengths(_LINES))), lengths(_LINES))
+        lines = a.Min(lines, total)
+        count = a.Mul(a.ceil_div(total, lines), a.Min(self._image.images, lengths(1)))  # none where there is no image
+        return _Chunks(count, lines, a.Sub(total, lines))
 
     def _cut(self, chunks: _Chunks, trip: Number, axis: int) -> Value:
         """The needed part of chunk ``trip``, [images, h, w, channels]."""
@@ -184,8 +185,8 @@ class _Passes:
         known = self._a.known(n)
         return known is not None and int(known[0]) == 1
 
-    def _shaped(self, x: Value, *dims: Number) -> Value:
-        return self._op.Reshape(x, self._a.value(self._a.join(*dims)))  # type: ignore[no-any-return]
+    def _shape(self, *dims: Number) -> Value:
+        return self._a.value(self._a.join(*dims))
 
     def _stack(self, count: Number, part: Callable[[Number], Value]) -> Value:
         """``part(0) .. part(count - 1)`` one behind the other."""

@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from onnxprep.numerics.taps import DIGIT_ZERO
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._tables import Product
 
 
-def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value, columns: Number) -> Value:
-    """Band matrices [blocks, rows, span] on gathered samples uint8 [blocks, span, columns]: uint8 [outputs, columns]."""
-    a = Arithmetic(op)
+def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value, shape: Value) -> Value:
+    """Band matrices [blocks, rows, span] on gathered samples uint8 [blocks, span, columns].
+
+    The result, uint8 [blocks, block, columns], comes in ``shape``: [-1, columns].
+    """
     zero = op.constant(0, "uint8")
     if product == "float":
         levels, scale = _by_floats(op, matrices, x), 2.0**14 * (1 - 2.0**-23)
         # one ulp less than 2**14: a sum of exactly (m + 1/2) * 2**14 then rounds up, one less still rounds down
     else:
-        levels, scale = _by_digits(op, product, matrices[0], x, columns), 2.0**15
+        levels, scale = _by_digits(op, product, matrices[0], x), 2.0**15
     y = op.QuantizeLinear(levels, op.float32(scale), zero)
-    return op.Reshape(y, a.value(a.join(lengths(-1), columns)))  # type: ignore[no-any-return]
+    return op.Reshape(y, shape)  # type: ignore[no-any-return]
 
 
 def _by_floats(op: Ops, matrices: tuple[Value, ...], x: Value) -> Value:
@@ -39,11 +40,10 @@ def _by_floats(op: Ops, matrices: tuple[Value, ...], x: Value) -> Value:
     return op.Add(op.MatMul(matrices[0], samples), low)  # type: ignore[no-any-return]
 
 
-def _by_digits(op: Ops, product: Product, stacked: Value, x: Value, columns: Number) -> Value:
+def _by_digits(op: Ops, product: Product, stacked: Value, x: Value) -> Value:
     """``floor(sum k * p / 128) + 1/2``."""
-    a = Arithmetic(op)
     sums = op.MatMulInteger(stacked, x, op.constant(DIGIT_ZERO, "uint8"))
-    sums = op.Reshape(sums, a.value(a.join(lengths(-1, 3), columns)))
+    sums = op.Reshape(sums, op.int64([0, 3, -1]))  # rows are (digit, output) in each block
     d0, d1, d2 = op.Split(sums, axis=1, split=[1, 1, 1])
     if product == "integer":  # d0 sums are in 0 .. 127 * 255 * 518 < 2**24: exact as float32, and cut = floor
         carry = op.Cast(op.DequantizeLinear(d0, op.float32(2.0**-7)), to="int32")

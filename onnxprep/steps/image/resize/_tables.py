@@ -23,7 +23,7 @@ Sizes = tuple[int | None, int | None]
 """How many outputs are wanted of H and W, as far as that is known."""
 
 _END = 2**62
-_TO_LEVELS = 2.0**PRECISION
+_BLOCKS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ class EmittedTables:
     def __init__(self, op: Ops, geometry: Geometry, interpolation: str, sizes: Sizes) -> None:
         a, together = Arithmetic(op), sizes[0] is not None and sizes[0] == sizes[1]
         if together:
-            self._axes = [_Axes(op, geometry, interpolation, 2)]
+            self._axes = [_Axes(op, geometry, interpolation, sizes[0])]
         else:
-            self._axes = [_Axes(op, geometry.axis(a, i), interpolation, 1) for i in (0, 1)]
+            self._axes = [_Axes(op, geometry.axis(a, i), interpolation, sizes[i]) for i in (0, 1)]
         self._op, self._place = op, [(0, 0), (0, 1)] if together else [(0, 0), (1, 0)]
         self.counts = a.pick(geometry.count, 0), a.pick(geometry.count, 1)
         self.begins = self._pair([axes.begin for axes in self._axes])
         self.ends = self._pair([axes.end for axes in self._axes])
         self.indices = self._pair([axes.index for axes in self._axes])
-        self.whole = sizes[0] is not None and sizes[0] % 8 == 0, sizes[1] is not None and sizes[1] % 8 == 0
+        self.whole = _fills_blocks(sizes[0]), _fills_blocks(sizes[1])
 
     def _pair(self, of_axes: list[Value]) -> tuple[Value, Value]:
         take = [self._op.Gather(of_axes[i], self._op.int64(j), axis=0) for i, j in self._place]
@@ -133,36 +133,47 @@ class EmittedTables:
         return (high[0], low[0]), (high[1], low[1])
 
 
-class _Axes:
-    """The tables of A axes of which equally many outputs are wanted: ``numerics.taps`` with a first axis A."""
+def _fills_blocks(size: int | None) -> bool:
+    return size is not None and size % max(_BLOCKS) == 0
 
-    def __init__(self, op: Ops, geometry: Geometry, interpolation: str, axes: int) -> None:
-        i, f, a = op.int64, op.float64, Arithmetic(op)
-        sides, resized, start = (a.value(n) for n in (geometry.sides, geometry.resized, geometry.start))
-        count = a.pick(geometry.count, 0)
-        self._op, self._axes = op, axes
-        self._block = self._outputs_per_block(sides, resized)
-        self._blocks = a.value(a.ceil_div(count, self._block))
-        rows = op.Range(i(0), op.Squeeze(op.Mul(self._blocks, self._block)), i(1))
-        rows = op.Min(rows, a.value(a.Sub(count, lengths(1))))  # the last block repeats the last output
-        scale = op.Div(op.Cast(sides, to="float64"), op.Cast(resized, to="float64"))
+
+class _Axes:
+    """The bands of A axes of which equally many outputs are wanted: ``numerics.taps`` with a first axis A.
+
+    The filter is evaluated at every place of the bands and cut to 0 where an output has no tap: a few more values
+    than taps, but far fewer nodes than moving taps to their places takes. Everything is float64 until the end.
+    """
+
+    def __init__(self, op: Ops, geometry: Geometry, interpolation: str, size: int | None) -> None:
+        f, a = op.float64, Arithmetic(op)
+        self._op, self._interpolation = op, interpolation
+        self._block = self._outputs_per_block(a.value(geometry.sides), a.value(geometry.resized))
+        sides, resized, start = (self._column(n) for n in (geometry.sides, geometry.resized, geometry.start))
+        scale = op.Div(a.value(sides), a.value(resized))  # [A, 1]
         stretch = op.Max(scale, f(1.0))
-        support = op.Unsqueeze(op.Mul(stretch, f(SUPPORT[interpolation])), axes=[1])
-        places = op.Cast(op.Add(op.Unsqueeze(start, axes=[1]), rows), to="float64")
-        centers = op.Mul(op.Add(places, f(0.5)), op.Unsqueeze(scale, axes=[1]))  # [A, rows]
-        first = op.Max(op.Cast(op.Add(op.Sub(centers, support), f(0.5)), to="int64"), i(0))
-        last = op.Cast(op.Add(op.Add(centers, support), f(0.5)), to="int64")
-        last = op.Min(last, op.Unsqueeze(sides, axes=[1]))
-        self.most = op.ReduceMax(op.Sub(last, first), keepdims=0)
-        positions = op.Add(op.Unsqueeze(first, axes=[2]), op.Range(i(0), self.most, i(1)))  # [A, rows, taps]
-        offsets = op.Sub(op.Cast(positions, to="float64"), op.Unsqueeze(centers, axes=[2]))
+        support = op.Mul(stretch, f(SUPPORT[interpolation]))
+        places = a.value(a.Add(start, self._half_places(a, a.pick(geometry.count, 0), size)))
+        centers = op.Mul(places, scale)  # [A, outputs]
+        first = op.Floor(op.Max(op.Add(op.Sub(centers, support), f(0.5)), f(0.0)))
+        last = op.Min(op.Floor(op.Add(op.Add(centers, support), f(0.5))), a.value(sides))
+        self.most = op.ReduceMax(op.Cast(op.Sub(last, first), to="int64"), keepdims=0)
+        axes = (geometry.sides.spec.shape or (None,))[0] if isinstance(geometry.sides, Value) else len(geometry.sides)
+        grid = a.value(a.join(lengths(int(axes or 0), -1), self._block, lengths(1)))
+        centers, first, last = (op.Reshape(n, grid) for n in (centers, first, last))  # [A, blocks, block, 1]
+        positions = self._positions(first, last)
+        offsets = op.Add(op.Sub(positions, centers), f(0.5))
         # Reciprocal: ONNX Runtime turns Div(1, s) * y into y / s, which rounds once instead of twice
-        shrink = op.Unsqueeze(op.Reciprocal(stretch), axes=[1, 2])
-        values = filter_nodes(op, op.Mul(op.Add(offsets, f(0.5)), shrink), interpolation)
-        inside = op.Less(positions, op.Unsqueeze(last, axes=[2]))
+        shrink = op.Unsqueeze(op.Reciprocal(stretch), axes=[2, 3])
+        values = filter_nodes(op, op.Mul(offsets, shrink), interpolation)
+        inside = op.Xor(op.Less(positions, first), op.Less(positions, last))
         self.weights = self._fixed_point(op.Where(inside, values, f(0.0)))
-        self.first, self.last = first, last
-        self._place(first, last)
+
+    def _column(self, n: Number) -> Number:
+        """float64 [A, 1]."""
+        known = Arithmetic(self._op).known(n)
+        if known is not None:
+            return known.astype(np.float64)[:, None] if known.any() else np.zeros((), np.float64)
+        return self._op.Unsqueeze(self._op.Cast(n, to="float64"), axes=[1])  # type: ignore[no-any-return]
 
     def _outputs_per_block(self, sides: Value, resized: Value) -> Value:
         op, i = self._op, self._op.int64
@@ -170,51 +181,54 @@ class _Axes:
         grows = op.Less(op.ReduceMax(op.Sub(sides, resized), keepdims=1), i(0))
         return op.Where(shrinks, i([2]), op.Where(grows, i([8]), i([4])))  # type: ignore[no-any-return]
 
-    def _fixed_point(self, values: Value) -> Value:
-        """Divided by their sum, times 2**22, rounded half away from zero; float64 [A, rows, taps]."""
-        op, f = self._op, self._op.float64
-        total = op.CumSum(values, op.int64(2))  # adds one tap after the other, as the C loop does
-        total = op.Slice(total, op.int64([-1]), op.int64([_END]), op.int64([2]))
-        total = op.Where(op.Equal(total, f(0.0)), f(1.0), total)
-        scaled = op.Mul(op.Div(values, total), f(_TO_LEVELS))
-        return op.Mul(op.Floor(op.Add(op.Abs(scaled), f(0.5))), op.Sign(scaled))  # type: ignore[no-any-return]
+    def _half_places(self, a: Arithmetic, count: Number, size: int | None) -> Number:
+        """``0.5, 1.5, ...`` for whole blocks; the last block repeats the last output."""
+        op = self._op
+        if size is not None and _fills_blocks(size):
+            return np.arange(size) + 0.5
+        end = op.Mul(a.value(a.ceil_div(count, self._block)), self._block)
+        rows = op.Range(op.float64(0.0), op.Squeeze(op.Cast(end, to="float64")), op.float64(1.0))
+        last = a.value(a.double(a.Sub(count, lengths(1))))
+        return op.Add(op.Min(rows, last), op.float64(0.5))  # type: ignore[no-any-return]
 
-    def _place(self, first: Value, last: Value) -> None:
-        """Which inputs each block reads, and which tap of each output stands at each of them."""
-        op, i, block = self._op, self._op.int64, self._block
-        block_first = op.Slice(first, i([0]), i([_END]), i([1]), block)
-        block_last = op.Slice(last, op.Sub(block, i([1])), i([_END]), i([1]), block)
-        span = op.ReduceMax(op.Sub(block_last, block_first), keepdims=0)
-        self._span = op.Reshape(span, i([1]))
-        positions = op.Add(op.Unsqueeze(block_first, axes=[2]), op.Range(i(0), span, i(1)))  # [A, blocks, span]
-        self.begin = op.Slice(first, i([0]), i([1]), i([1]))
-        self.end = op.Slice(last, i([-1]), i([_END]), i([1]))
-        capped = op.Min(positions, op.Unsqueeze(op.Sub(self.end, i(1)), axes=[2]))
-        self.index = op.Sub(capped, op.Unsqueeze(self.begin, axes=[2]))
-        # tap -1 and tap `most` both mean a column of zeros that is added behind the last tap
-        firsts = op.Reshape(first, op.Concat(i([self._axes]), self._blocks, block, i([1]), axis=0))
-        taps = op.Clip(op.Sub(op.Unsqueeze(positions, axes=[2]), firsts), i(-1), self.most)
-        self._tap = op.Reshape(taps, op.Concat(i([self._axes, -1]), self._span, axis=0))  # [A, rows, span]
-        self._padded = op.Pad(self.weights, i([0, 0, 0, 0, 0, 1]), mode="constant")
+    def _positions(self, first: Value, last: Value) -> Value:
+        """The inputs of each block, [A, blocks, 1, span]; also what is needed at all, and the index from its start."""
+        op, f, i = self._op, self._op.float64, self._op.int64
+        block_first = op.Slice(first, i([0]), i([1]), i([2]))
+        block_last = op.Slice(last, i([-1]), i([_END]), i([2]))
+        span = op.ReduceMax(op.Cast(op.Sub(block_last, block_first), to="int64"), keepdims=0)
+        positions = op.Add(block_first, op.Cast(op.Range(i(0), span, i(1)), to="float64"))
+        begin = op.Slice(block_first, i([0]), i([1]), i([1]))  # [A, 1, 1, 1]
+        end = op.Slice(block_last, i([-1]), i([_END]), i([1]))
+        index = op.Sub(op.Min(positions, op.Sub(end, f(1.0))), begin)
+        self.index = op.Squeeze(op.Cast(index, to="int64"), axes=[2])
+        self.begin, self.end = (op.Squeeze(op.Cast(n, to="int64"), axes=[1, 2]) for n in (begin, end))
+        return positions  # type: ignore[no-any-return]
+
+    def _fixed_point(self, values: Value) -> Value:
+        """Divided by their sum, times 2**22, rounded half away from zero: float32 holds that exactly, 4-D as ``values``."""
+        op, f = self._op, self._op.float64
+        total = op.CumSum(values, op.int64(3))  # adds one tap after the other, as the C loop does
+        total = op.Slice(total, op.int64([-1]), op.int64([_END]), op.int64([3]))
+        if self._interpolation == "box":  # the others always have a tap within half a filter
+            total = op.Where(op.Equal(total, f(0.0)), f(1.0), total)
+        scaled = op.Div(values, op.Mul(total, f(2.0**-PRECISION)))
+        if self._interpolation in ("box", "bilinear", "hamming"):
+            return op.Cast(op.Floor(op.Add(scaled, f(0.5))), to="float32")  # type: ignore[no-any-return]
+        rounded = op.Mul(op.Floor(op.Add(op.Abs(scaled), f(0.5))), op.Sign(scaled))
+        return op.Cast(rounded, to="float32")  # type: ignore[no-any-return]
 
     def float_pair(self) -> tuple[Value, Value]:
-        """``numerics.taps.float_pair`` in bands: float32 [A, blocks, block, span] twice."""
-        op, f = self._op, self._op.float64
-        scaled = op.Mul(self._padded, f(2.0**-8))
+        """``numerics.taps.float_pair``: float32 [A, blocks, block, span] twice."""
+        op, f = self._op, self._op.float32
+        scaled = op.Mul(self.weights, f(2.0**-8))
         high = op.Floor(op.Add(scaled, f(0.5)))
-        shape = op.Concat(op.int64([self._axes]), self._blocks, self._block, self._span, axis=0)
-        high, low = (op.Cast(part, to="float32") for part in (high, op.Sub(scaled, high)))
-        high, low = (op.Reshape(op.GatherElements(part, self._tap, axis=2), shape) for part in (high, low))
-        return high, low
+        return high, op.Sub(scaled, high)
 
     def digits(self) -> Value:
-        """``numerics.taps.digits`` in bands: uint8 [A, blocks, 3 * block, span]."""
-        op, f, i = self._op, self._op.float64, self._op.int64
-        factors, shifts = f(np.array([[1.0], [2.0**-7], [2.0**-15]])), f([[0.0], [0.0], [DIGIT_ZERO / 256]])
-        floors = op.Floor(op.Add(op.Mul(op.Unsqueeze(self._padded, axes=[2]), factors), shifts))
-        above = op.Mul(op.Gather(floors, i([1, 2, 2]), axis=2), f([[128.0], [256.0], [0.0]]))
-        stored = op.Cast(op.Add(op.Sub(floors, above), f(float(DIGIT_ZERO))), to="uint8")  # [A, rows, 3, taps + 1]
-        tap = op.Expand(op.Unsqueeze(self._tap, axes=[2]), i([1, 1, 3, 1]))
-        rows = op.Mul(self._block, i([3]))
-        shape = op.Concat(i([self._axes]), self._blocks, rows, self._span, axis=0)
-        return op.Reshape(op.GatherElements(stored, tap, axis=3), shape)  # type: ignore[no-any-return]
+        """``numerics.taps.digits``: uint8 [A, blocks, 3 * block, span]."""
+        op, f, zero = self._op, self._op.float32, float(DIGIT_ZERO)
+        rest = op.Floor(op.Mul(self.weights, f(2.0**-7)))
+        top = op.Floor(op.Add(op.Mul(rest, f(2.0**-8)), f(zero / 256)))
+        low, middle = op.Sub(self.weights, op.Mul(rest, f(128.0))), op.Sub(rest, op.Mul(top, f(256.0)))
+        return op.Cast(op.Add(op.Concat(low, middle, top, axis=2), f(zero)), to="uint8")  # type: ignore[no-any-return]
