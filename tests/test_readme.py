@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^<!-- run -->\s*^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL = re.compile(r"(?:python3 -m venv|\.venv/bin/(?:python -m )?pip install)\b[^&;\n]*")
 NOT_COPIED = (".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 
@@ -56,3 +57,7 @@ def test_readme_command(block: str, tmp_path: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, f"{block}\n{finished.stdout}\n{finished.stderr}"
+    printed = PRINTED.findall(README.read_text("utf-8").split(block, 1)[1])
+    if printed:
+        got = finished.stdout.replace(f"{written}/", "/tmp/")  # noqa: S108
+        assert printed[0] in got, got

@@ -13,14 +13,10 @@ import pytest
 from PIL import Image
 from steps import build, run, session
 
-from onnxprep.emit import Emitter
 from onnxprep.errors import ContractError, SpecError
-from onnxprep.numerics.taps import bands, digits, float_pair, tap_table
 from onnxprep.spec.messages import validated
-from onnxprep.step import Step, Value, catalogue
-from onnxprep.steps.image.resize._arithmetic import lengths
+from onnxprep.step import Step, catalogue
 from onnxprep.steps.image.resize._library import resized_sides
-from onnxprep.steps.image.resize._tables import EmittedTables, Geometry
 from onnxprep.steps.image.resize.pillow import Resize
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -105,38 +101,6 @@ def test_contrasts(levels: tuple[int, int]):
         for size in ((23, 90), (100, 20), (122, 94)):
             (got,) = run(build([resize(list(size), interpolation)], [image(1, "H", "W", 3)]), x)
             np.testing.assert_array_equal(got[0], pillow(x[0], size, interpolation))
-
-
-@pytest.mark.parametrize("interpolation", FILTERS[1:])
-def test_tables_of_graph_and_numpy_are_equal(interpolation: str):
-    """Weights, first and last input: nodes and NumPy with the C library's sine, to the last bit."""
-    op = Emitter("t", 17)
-    sides, resized = (Value(name, TensorSpec("int64", (2,))) for name in ("sides", "resized"))
-    tables = EmittedTables(op, Geometry(sides, resized, lengths(0, 0), resized), interpolation, (None, None))
-    wanted: dict[str, Value] = {}
-    for i, axes in enumerate(tables._axes):
-        parts = {"weights": axes.weights, "index": axes.index, "begin": axes.begin, "end": axes.end}
-        parts |= {"digits": axes.digits()} | dict(zip(("high", "low"), axes.float_pair(), strict=True))
-        wanted |= {f"{name}{i}": value for name, value in parts.items()}
-    graph = onnx.helper.make_graph(
-        [*op.nodes, *(onnx.helper.make_node("Identity", [v.name], [k]) for k, v in wanted.items())], "tables",
-        [onnx.helper.make_tensor_value_info(v.name, onnx.TensorProto.INT64, [2]) for v in (sides, resized)],
-        [onnx.helper.make_empty_tensor_value_info(k) for k in wanted],
-    )  # fmt: skip
-    running = session(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8))
-    cases = [(1, 1), (1, 9), (2, 1), (640, 224), (224, 512), (1080, 256), (4032, 299), (500, 3), (31, 31), (9, 2)]
-    cases += [(int(a), int(b)) for a, b in RNG.integers(1, 700, (60, 2))]
-    for two in zip(cases[::2], cases[1::2], strict=True):
-        given = {"sides": np.array([c[0] for c in two]), "resized": np.array([c[1] for c in two])}
-        got = {name: value[0] for name, value in zip(wanted, running.run(None, given), strict=True)}
-        for i, (length, new) in enumerate(two):
-            block = 2 if length > 6 * new else 8 if length < new else 4
-            band = bands(tap_table(length, new, interpolation), block)
-            high, low = float_pair(band.weights)
-            want = {"weights": band.weights, "index": band.index, "begin": [band.begin], "end": [band.end],
-                    "digits": digits(band.weights), "high": high, "low": low}  # fmt: skip
-            for name, table in want.items():
-                np.testing.assert_array_equal(got[f"{name}{i}"], table, f"{name} {length} -> {new}")
 
 
 # order of the passes, families ------------------------------------------------------------------------------------

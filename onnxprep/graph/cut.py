@@ -7,21 +7,21 @@ from collections.abc import Iterable, Mapping
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
 from onnxprep.emit import type_proto
-from onnxprep.step import Value
+from onnxprep.tensor import TensorSpec
 
 
-def cut(model: ModelProto, side: str, outputs: Iterable[Value]) -> ModelProto:
+def cut(model: ModelProto, side: str, outputs: Mapping[str, str]) -> ModelProto:
     """The nodes ``onnxprep/<side>.*`` with the wanted tensors as outputs.
 
     Args:
         model: an augmented model.
         side: ``"pre"`` or ``"post"``.
-        outputs: the tensors to look at, as they lie in the graph.
+        outputs: the tensors to look at, with their dtypes; those that are not made there are left out.
     """
     nodes = _nodes(model, side)
     made = {name for node in nodes for name in node.output}
-    wanted = [value for value in outputs if value.name in made]
-    return _model(model, side, nodes, [helper.make_value_info(v.name, type_proto(v.spec)) for v in wanted])
+    wanted = {name: type_proto(TensorSpec(dtype)) for name, dtype in outputs.items() if name in made}
+    return _model(model, side, nodes, [helper.make_value_info(name, proto) for name, proto in wanted.items()])
 
 
 def cut_declared(model: ModelProto, side: str) -> ModelProto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from onnx import ModelProto
 
@@ -10,11 +11,22 @@ from onnxprep.graph.fragment import emit_steps
 from onnxprep.graph.metadata import onnxprep_nodes
 from onnxprep.spec.plan import Plan
 from onnxprep.step import Value
-from onnxprep.tensor import Array
 
 
-def lying_before(model: ModelProto, plan: Plan, opset: int) -> Mapping[str, Value]:
-    """The values between our nodes before the model, under the names they have in this model.
+@dataclass(frozen=True)
+class Traced:
+    """A value between our nodes: the tensor that carries it, its dtype, and the order of axes that makes it logical.
+
+    Recorded with a golden, so that a file can be checked by versions that would emit other nodes.
+    """
+
+    tensor: str
+    dtype: str
+    axes: tuple[int, ...]
+
+
+def traced_before(model: ModelProto, plan: Plan, opset: int) -> dict[str, Traced]:
+    """The values between our nodes before the model, for a model that this very version has just made.
 
     A tensor is named after the node that makes it, until the splice renames it; node names stay, so they lead there.
     """
@@ -25,13 +37,17 @@ def lying_before(model: ModelProto, plan: Plan, opset: int) -> Mapping[str, Valu
     for name, value in fragment.lying.items():
         node, _, port = value.name.partition(":")
         if node in nodes and name not in given:
-            found[name] = Value(nodes[node].output[int(port or 0)], value.spec)
+            axes = _axes(value, plan.values[name].layout)
+            found[name] = Traced(nodes[node].output[int(port or 0)], value.spec.dtype, axes)
     return found
 
 
-def logical(array: Array, lying: Value, wanted: str | None) -> Array:
-    """The array of a lying value in the layout its description declares."""
-    layout = lying.spec.layout
-    if wanted is None or layout is None or layout == wanted:
-        return array
-    return array.transpose([layout.index(letter) for letter in wanted])
+def _axes(value: Value, wanted: str | None) -> tuple[int, ...]:
+    layout = value.spec.layout
+    if layout is None or wanted is None:
+        return tuple(range(value.spec.rank or 0))
+    return tuple(layout.index(letter) for letter in wanted)
+
+
+Trace = Mapping[str, Traced]
+"""Value name -> where it is."""

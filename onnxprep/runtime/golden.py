@@ -3,11 +3,12 @@
 A golden is a JSON document::
 
     {"format": 1, "samples": [{"inputs": {NAME: ARRAY},
-                               "steps": {VALUE: SHA256},
+                               "steps": {VALUE: {"tensor": NAME, "dtype": DTYPE, "axes": [..], "sha256": HEX}},
                                "values": {NAME: ARRAY + {"made_by": WORD, "tolerance": NUMBER}}}],
      "versions": {LIBRARY: VERSION}}
 
-``steps`` are the tensors between our nodes before the model, bit for bit. ``made_by`` says who made the expectation:
+``steps`` are the values between our nodes before the model, bit for bit: the tensor that carries each, and the order
+of axes in which its digest was taken. ``made_by`` says who made the expectation:
 ``training``, ``library`` or ``self``.
 """
 
@@ -17,7 +18,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from onnxprep.errors import ParityError
+from onnxprep.graph.trace import Traced
 from onnxprep.runtime import arrays
 from onnxprep.runtime.session import version
 from onnxprep.spec.document import canonical
@@ -51,12 +53,20 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class StepRecord:
+    """Where a value between our nodes is, and the digest of what it held."""
+
+    traced: Traced
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Sample:
     """One recorded run."""
 
     inputs: Mapping[str, Array]
     values: Mapping[str, Expected]
-    steps: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, StepRecord] = field(default_factory=dict)
 
     @property
     def made_by(self) -> str:
@@ -80,7 +90,7 @@ def dump(samples: list[Sample]) -> dict[str, Any]:
         "samples": [
             {
                 "inputs": {name: arrays.packed(array) for name, array in sample.inputs.items()},
-                "steps": dict(sample.steps),
+                "steps": {name: asdict(step.traced) | {"sha256": step.sha256} for name, step in sample.steps.items()},
                 "values": {name: _dump_expected(expected) for name, expected in sample.values.items()},
             }
             for sample in samples
@@ -117,7 +127,13 @@ def _load_sample(item: Mapping[str, Any], at: str, folder: Path) -> Sample:
         name: Expected(_load(written, f"{at}.values.{name}", folder), written["made_by"], float(written["tolerance"]))
         for name, written in item["values"].items()
     }
-    return Sample(inputs, values, {str(name): str(mark) for name, mark in item["steps"].items()})
+    steps = {name: _load_step(written) for name, written in item["steps"].items()}
+    return Sample(inputs, values, steps)
+
+
+def _load_step(written: Mapping[str, Any]) -> StepRecord:
+    axes = tuple(int(axis) for axis in written["axes"])
+    return StepRecord(Traced(str(written["tensor"]), str(written["dtype"]), axes), str(written["sha256"]))
 
 
 # beside the model --------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from onnxprep.errors import ParityError, SpecError, UsageError
 from onnxprep.graph.cut import cut
 from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset
-from onnxprep.graph.trace import logical, lying_before
+from onnxprep.graph.trace import Trace, traced_before
 from onnxprep.runtime import arrays
-from onnxprep.runtime.golden import Expected, Sample, tolerance
+from onnxprep.runtime.golden import Expected, Sample, StepRecord, tolerance
 from onnxprep.runtime.session import Session
 from onnxprep.spec.messages import did_you_mean
 from onnxprep.tensor import Array
@@ -35,30 +35,31 @@ def record(
         raise UsageError(
             f"says what one golden must give, and there are {len(goldens)}", at="--expect", expected="one --golden"
         )
+    trace = traced_before(model, fitted.plan, default_opset(model) or 0) if goldens else {}
     samples = []
     for inputs in goldens:
         _check_inputs(session, inputs)
         outputs = session.run(inputs)
-        steps = step_arrays(model, fitted, inputs)
+        steps = step_arrays(model, trace, inputs)
         values = {name: _own(array, name, fitted) for name, array in outputs.items()}
         for name, wanted in expect.items():
             values[name] = _expected(name, wanted, {**steps, **outputs}, fitted)
-        samples.append(Sample(inputs, values, {name: arrays.digest(array) for name, array in steps.items()}))
+        recorded = {name: StepRecord(trace[name], arrays.digest(array)) for name, array in steps.items()}
+        samples.append(Sample(inputs, values, recorded))
     return samples
 
 
-def step_arrays(model: ModelProto, fitted: Fitted, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def step_arrays(model: ModelProto, trace: Trace, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """What every step before the model makes of the inputs, in its logical layout, from our nodes alone."""
-    lying = lying_before(model, fitted.plan, default_opset(model) or 0)
-    alone = cut(model, "pre", lying.values())
+    alone = cut(model, "pre", {traced.tensor: traced.dtype for traced in trace.values()})
     if not alone.graph.output:
         return {}
     wanted = {info.name for info in alone.graph.input}
     made = Session(alone).run({name: array for name, array in inputs.items() if name in wanted})
     return {
-        name: np.ascontiguousarray(logical(made[value.name], value, fitted.plan.values[name].layout))
-        for name, value in lying.items()
-        if value.name in made
+        name: np.ascontiguousarray(made[traced.tensor].transpose(traced.axes))
+        for name, traced in trace.items()
+        if traced.tensor in made
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper
 from onnxprep.errors import ContractError, OnnxprepError, ParityError
 from onnxprep.graph import metadata, seal, undo
 from onnxprep.graph.attach import attach
-from onnxprep.graph.fit import Fitted, fit
+from onnxprep.graph.fit import fit
 from onnxprep.graph.opset import default_opset
 from onnxprep.runtime import arrays, golden
 from onnxprep.runtime.files import read_bytes
@@ -47,8 +48,8 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     seal.check(stored)
     spec = _spec(stored, str(source))
     checked.lines.append(f"spec    {stored[metadata.DIGEST][:16]}  as exported")
-    fitted = _nodes(model, spec, stored, checked)
-    _goldens(source, model, fitted, stored, providers, checked)
+    checked.lines.append(_nodes(model, spec, stored))
+    _goldens(source, model, stored, providers, checked)
     return checked
 
 
@@ -94,49 +95,35 @@ def _spec(stored: Mapping[str, str], at: str) -> Spec:
 # nodes -------------------------------------------------------------------------------------------------------------
 
 
-def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str], checked: Checked) -> Fitted | None:
+def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> str:
     """Digest first; only where it differs are the nodes built again from the spec and compared one by one."""
-    count = len(metadata.onnxprep_nodes(model))
-    same = metadata.nodes_digest(model) == stored.get(metadata.NODES)
-    unknown = [
-        entry.operation for entry in (*spec.preprocess, *spec.postprocess) if entry.where == "graph" and not entry.step
-    ]
-    if unknown and same:
-        checked.lines.append(f"nodes   {count} as exported; {unknown[0]} is not installed here")
-        return None
+    ours = metadata.onnxprep_nodes(model)
+    if metadata.nodes_digest(model) == stored.get(metadata.NODES):
+        return f"nodes   {len(ours)} as exported"
     try:
         original = undo.strip(model).model
-        fitted = fit(spec, original)
-        if not same:
-            number = default_opset(model)
-            _first_difference(
-                metadata.onnxprep_nodes(model), metadata.onnxprep_nodes(attach(original, fitted.plan, number))
-            )
-    except (ContractError, TypeError) as error:
-        if same:
-            raise
-        raise ParityError(
-            "our nodes are not as exported", at=metadata.NODES, got=str(error).splitlines()[0], hint=_DAMAGED
-        ) from None
-    if not same:
-        raise ParityError(
-            "does not match our nodes, which are as the spec makes them", at=metadata.NODES, hint=_DAMAGED
-        )
-    checked.lines.append(f"nodes   {count} as exported")
-    return fitted
+        again = attach(original, fit(spec, original).plan, default_opset(model))
+    except (OnnxprepError, TypeError) as error:
+        got = str(error).splitlines()[0]
+        raise ParityError("our nodes are not as exported", at=metadata.NODES, got=got, hint=_DAMAGED) from None
+    _first_difference(ours, metadata.onnxprep_nodes(again), stored.get(metadata.WRITER, ""))
+    problem = "does not match our nodes, which are as the spec makes them"
+    raise ParityError(problem, at=metadata.NODES, hint=_DAMAGED)
 
 
-def _first_difference(got: Sequence[NodeProto], expected: Sequence[NodeProto]) -> None:
+def _first_difference(got: Sequence[NodeProto], expected: Sequence[NodeProto], writer: str) -> None:
+    own = f"onnxprep {installed('onnxprep')}"
+    hint = _DAMAGED if writer == own else f"compared with what {own} makes; the file was written by {writer}"
     for found, wanted in zip(got, expected, strict=False):
         if found != wanted:
             raise ParityError(
                 f"is not as the spec makes it: {_difference(found, wanted)}",
                 at=wanted.name or found.name,
-                hint=_DAMAGED,
+                hint=hint,
             )
     if len(got) != len(expected):
         extra = (list(got) + list(expected))[min(len(got), len(expected))]
-        raise ParityError(f"{len(got)} nodes instead of {len(expected)}", at=extra.name, hint=_DAMAGED)
+        raise ParityError(f"{len(got)} nodes instead of {len(expected)}", at=extra.name, hint=hint)
 
 
 def _difference(found: NodeProto, wanted: NodeProto) -> str:
@@ -170,7 +157,6 @@ def _attribute_difference(found: AttributeProto, wanted: AttributeProto) -> str:
 def _goldens(
     source: Path,
     model: ModelProto,
-    fitted: Fitted | None,
     stored: Mapping[str, str],
     providers: Sequence[str],
     checked: Checked,
@@ -179,9 +165,8 @@ def _goldens(
         checked.lines.append("golden  none recorded (`export --golden INPUT` records one)")
         return
     samples = golden.load(stored[metadata.GOLDEN], source.parent)
-    if fitted is not None:
-        for i, sample in enumerate(samples):
-            _steps(model, fitted, sample, f"samples[{i}]")
+    for i, sample in enumerate(samples):
+        _steps(model, sample, f"samples[{i}]")
     for provider in providers or ("cpu",):
         session = Session(source, [provider])
         for i, sample in enumerate(samples):
@@ -191,11 +176,11 @@ def _goldens(
             )
 
 
-def _steps(model: ModelProto, fitted: Fitted, sample: golden.Sample, at: str) -> None:
+def _steps(model: ModelProto, sample: golden.Sample, at: str) -> None:
     """Bits of every step before the model, in order: the first that differs is the one to look at."""
-    made = step_arrays(model, fitted, sample.inputs)
+    made = step_arrays(model, {name: step.traced for name, step in sample.steps.items()}, sample.inputs)
     for name, array in made.items():
-        if name in sample.steps and arrays.digest(array) != sample.steps[name]:
+        if arrays.digest(array) != sample.steps[name].sha256:
             raise ParityError(
                 "gives other bits than were recorded", at=f"{at}.steps.{name}", hint="another runtime or machine?"
             )

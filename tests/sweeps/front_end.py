@@ -12,6 +12,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, too
 
 import numpy as np
 from imagenet import FILTERS, by_numpy, by_torchvision, graph, photos

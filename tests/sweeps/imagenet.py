@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, too
 from steps import build
 
 from onnxprep.spec.messages import validated
@@ -56,10 +52,10 @@ def graph(
     return build(steps, [TensorSpec("uint8", shape, "NHWC", "RGB", (0.0, 255.0))])
 
 
-def by_numpy(image: Array, interpolation: str, size: Any = 256, crop: int = 224) -> Array:
+def by_numpy(image: Array | Image.Image, interpolation: str, size: Any = 256, crop: int = 224) -> Array:
     """What torchvision's first API makes of a picture, with Pillow's resize and NumPy's arithmetic: [3, h, w]."""
-    height, width = image.shape[:2]
-    picture = Image.fromarray(image)
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    width, height = picture.size
     short = min(height, width)
     new = (int(size * width / short), int(size * height / short)) if isinstance(size, int) else size[::-1]
     picture = picture.resize(new, Image.Resampling[interpolation.upper()])
