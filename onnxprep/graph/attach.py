@@ -41,33 +41,49 @@ def attach(model: ModelProto, plan: Plan, opset: int | None = None) -> ModelProt
     """
     joined = ModelProto()
     joined.CopyFrom(model)
-    attach_in_place(joined, plan, opset)
+    splice(joined, plan, emit(joined, plan, opset))
     return joined
 
 
-def attach_in_place(model: ModelProto, plan: Plan, opset: int | None = None) -> None:
-    """``attach`` to the model itself: no weight is copied. The model is unusable if this raises."""
+def emit(model: ModelProto, plan: Plan, opset: int | None = None) -> Own:
+    """Our nodes for this model, which is only looked at; see ``attach``."""
     _refuse(model, plan)
+    own = Own({name: name for name in plan.inputs}, _number(model, plan, opset), _moved(model, plan))
+    emit_side(own, plan, "pre")
+    feed(own, plan)
+    own.tensors |= {value: own.moved.get(name, name) for value, name in plan.gives.items()}
+    emit_side(own, plan, "post")
+    give(own, plan)
+    return own
+
+
+def splice(model: ModelProto, plan: Plan, own: Own) -> None:
+    """Puts the nodes into the model itself: no weight is copied."""
     specs = declared(plan, model)
     old_inputs, old_outputs = ([_called(i, i.name) for i in part] for part in (model.graph.input, model.graph.output))
-    number = _set_opset(model, plan, opset)
-    moved = _moved(model, plan)
-    names.rename(model, moved)
-    own = Own({name: name for name in plan.inputs})
-    emit_side(own, plan, "pre", number)
-    feed(own, plan, moved)
-    own.tensors |= {value: moved.get(name, name) for value, name in plan.gives.items()}
-    emit_side(own, plan, "post", number)
-    give(own, plan)
-    inputs, outputs = _inputs(old_inputs, plan, specs, moved), _outputs(old_outputs, plan, specs)
-    _assemble(model, own, inputs, outputs, [_called(i, moved.get(i.name, i.name)) for i in (*old_inputs, *old_outputs)])
+    if own.opset != default_opset(model):
+        raise_opset(model, own.opset)
+    names.rename(model, own.moved)
+    inputs, outputs = _inputs(old_inputs, plan, specs, own.moved), _outputs(old_outputs, plan, specs)
+    former = [_called(info, own.moved.get(info.name, info.name)) for info in (*old_inputs, *old_outputs)]
+    _assemble(model, own, inputs, outputs, former)
 
 
 @dataclass
 class Own:
-    """Our nodes so far, the tensor that carries each value, and the names that are given for good."""
+    """Our nodes so far.
+
+    Attributes:
+        tensors: the tensor that carries each value.
+        opset: what they are written for.
+        moved: body tensors that give up their name, with the new one.
+        before, behind: the nodes before and behind the body.
+        fixed: names of tensors that are given for good.
+    """
 
     tensors: dict[str, str]
+    opset: int
+    moved: Mapping[str, str] = field(default_factory=dict)
     before: list[NodeProto] = field(default_factory=list)
     behind: list[NodeProto] = field(default_factory=list)
     fixed: set[str] = field(default_factory=set)
@@ -113,9 +129,9 @@ def _list(found: Mapping[str, TensorSpec]) -> str:
     return ", ".join(found) or "no tensors"
 
 
-def _set_opset(joined: ModelProto, plan: Plan, opset: int | None) -> int:
-    """The number to write for; the copy is stamped with it."""
-    own = default_opset(joined)
+def _number(model: ModelProto, plan: Plan, opset: int | None) -> int:
+    """The opset to write for."""
+    own = default_opset(model)
     needed = needs(plan)
     found = own if opset is None else opset
     number = max(needed, _LOWEST) if found is None else found
@@ -126,8 +142,6 @@ def _set_opset(joined: ModelProto, plan: Plan, opset: int | None) -> int:
             at=step.path, expected=f"opset {needed} or higher", got=f"opset {number}",
             hint="--upgrade-opset rewrites the model's body for a higher one",
         )  # fmt: skip
-    if number != own:
-        raise_opset(joined, number)
     return number
 
 
@@ -146,21 +160,21 @@ def _is_same(plan: Plan, name: str) -> bool:
 # nodes -------------------------------------------------------------------------------------------------------------
 
 
-def emit_side(own: Own, plan: Plan, side: Side, opset: int) -> None:
+def emit_side(own: Own, plan: Plan, side: Side) -> None:
     """Emits the steps of one side for what is known so far."""
     steps = plan.side(side)
     made = {name for step in steps for name in step.outputs}
     wanted = {*plan.feeds.values(), *plan.outputs, *(name for step in plan.side("post") for name in step.inputs)}
     published = [name for step in steps for name in step.outputs if name in wanted]
     given = {name: plan.values[name] for name in own.tensors if name not in made}
-    fragment = emit_steps(steps, given, own.tensors, opset, published)
+    fragment = emit_steps(steps, given, own.tensors, own.opset, published)
     (own.before if side == "pre" else own.behind).extend(fragment.nodes)
     own.tensors |= fragment.tensors
 
 
-def feed(own: Own, plan: Plan, moved: Mapping[str, str]) -> None:
+def feed(own: Own, plan: Plan) -> None:
     """Every fed model input gets its value: under its own name, through an Identity only where that cannot be."""
-    pairs = [(moved.get(name, name), value) for name, value in plan.feeds.items()]
+    pairs = [(own.moved.get(name, name), value) for name, value in plan.feeds.items()]
     pairs.sort(key=lambda pair: pair[0] != pair[1])  # a value called like the input it feeds comes first
     _name(own, own.before, pairs, "pre.feed")
 

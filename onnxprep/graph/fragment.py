@@ -6,7 +6,7 @@ transposition happens once, where the first image step meets the input, and back
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnx import NodeProto
@@ -58,8 +58,22 @@ def emit_steps(
             lying[name] = Value(value.name, spec.planar())
             if name in published:
                 logical[name] = _in_layout(op, lying[name], spec).name
-        nodes += op.nodes
+        nodes += _without_unused(op.nodes, {value.name for value in made})
     return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
+
+
+def _without_unused(nodes: Sequence[NodeProto], kept: Collection[str]) -> list[NodeProto]:
+    """Without the constants that were only looked at while the nodes were written; ONNX Runtime warns of them."""
+    used = {*kept, *_read(nodes)}
+    return [node for node in nodes if node.op_type != "Constant" or node.output[0] in used]
+
+
+def _read(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """The names that the nodes and the graphs inside them read."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from _read(attribute.g.node)
 
 
 def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tuple[Value, ...]:

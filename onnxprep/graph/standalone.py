@@ -27,8 +27,8 @@ def standalone(plan: Plan) -> ModelProto:
                 "cannot be built without the model", at=f"outputs: {name}", expected="values of preprocess steps"
             )
     opset = max(_OPSET, needs(plan, "pre"))
-    own = Own({name: name for name in plan.inputs})
-    emit_side(own, plan, "pre", opset)
+    own = Own({name: name for name in plan.inputs}, opset)
+    emit_side(own, plan, "pre")
     give(own, plan)
     graph = GraphProto(name="onnxprep")
     graph.node.extend([*own.before, *own.behind])

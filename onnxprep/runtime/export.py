@@ -15,7 +15,7 @@ from onnx import ModelProto
 
 from onnxprep.errors import UsageError
 from onnxprep.graph import metadata, undo
-from onnxprep.graph.attach import attach_in_place
+from onnxprep.graph.attach import emit, splice
 from onnxprep.graph.fit import Fitted, fit
 from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset
@@ -103,7 +103,7 @@ def export(
     with report.timed("read"):
         joined, data = read_model(source)
         refuse_unreachable(joined, source, target)
-    with report.timed("emit and splice"):
+    with report.timed("plan"):
         fitted = fit(loaded, joined, strict=strict)
         images = image_entries(joined, fitted.plan)
     number = default_opset(joined)
@@ -112,8 +112,10 @@ def export(
         joined = body.model
     with report.timed("read"):
         undone = undo.record(joined, data, keys=images, rewritten=body.rewritten)
-    with report.timed("emit and splice"):
-        attach_in_place(joined, fitted.plan, body.opset)
+    with report.timed("emit"):
+        own = emit(joined, fitted.plan, body.opset)
+    with report.timed("splice"):
+        splice(joined, fitted.plan, own)
     stored = _stored(fitted, joined, undone, data)
     metadata.write(joined, images | stored)
     _describe(report, fitted, number, body)
