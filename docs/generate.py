@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from onnxprep.cli import main
-from onnxprep.spec.listing import described
+from onnxprep.spec.listing import described, written
 from onnxprep.spec.schema import schema
 
 FOLDER = Path(__file__).parent
@@ -51,6 +51,12 @@ def form_lines(form: dict[str, Any]) -> Iterator[str]:
             default = "required" if parameter["required"] else f"`{json.dumps(parameter['default'])}`"
             cells = [f"`{parameter['name']}`", parameter["type"], default, parameter["description"]]
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+    if form["rules"]:
+        yield "| a rule is written | it computes |\n| --- | --- |"
+        for rule in form["rules"]:
+            meaning = " ".join(rule["description"].split())
+            yield f"| `{written(rule)}` | {meaning} |".replace(" | integer", " \\| integer")
         yield ""
 
 

@@ -1,6 +1,6 @@
-"""README's commands, run as they stand there: every ``sh`` block that follows a line ``<!-- run -->``.
+"""README's commands, run as they stand there: every ``sh`` and ``python`` block that follows a line ``<!-- run -->``.
 
-They run in a copy of the project, with the interpreter that runs the tests in place of a new ``.venv``.
+They run one after the other in a copy of the project, with the interpreter that runs the tests in place of a new ``.venv``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from onnxprep import Spec
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BLOCK = re.compile(r"^<!-- run -->\s*^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^<!-- run -->\s*^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SPEC = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL = re.compile(r"(?:python3 -m venv|\.venv/bin/(?:python -m )?pip install)\b[^&;\n]*")
 NOT_COPIED = (".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 
 
-def blocks() -> list[str]:
+def blocks() -> list[tuple[str, str]]:
     return BLOCK.findall(README.read_text("utf-8")) if README.is_file() else []
 
 
@@ -41,14 +42,11 @@ def test_here() -> None:
     assert here(block, Path("/x")) == f"true &&  true && {Path(sys.executable).parent}/onnxprep -o /x/a\n"
 
 
-@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.split("\n", 1)[0][:40])
-def test_readme_command(block: str, tmp_path: Path) -> None:
-    copy, written = tmp_path / "copy", tmp_path / "written"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
-    written.mkdir()
+def run(language: str, block: str, copy: Path, written: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    program = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     finished = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", here(block, written)],
+        [*program, here(block, written)],
         cwd=copy,
         env=os.environ | {"PATH": path},
         capture_output=True,
@@ -57,7 +55,23 @@ def test_readme_command(block: str, tmp_path: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, f"{block}\n{finished.stdout}\n{finished.stderr}"
-    printed = PRINTED.findall(README.read_text("utf-8").split(block, 1)[1])
-    if printed:
-        got = finished.stdout.replace(f"{written}/", "/tmp/")  # noqa: S108
-        assert printed[0] in got, got
+    return finished.stdout.replace(f"{written}/", "/tmp/")  # noqa: S108
+
+
+def test_readme_commands_run_and_print_what_is_shown(tmp_path: Path) -> None:
+    copy, written = tmp_path / "copy", tmp_path / "written"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    written.mkdir()
+    outputs = [run(language, block, copy, written) for language, block in blocks()]
+    shown = PRINTED.findall(README.read_text("utf-8"))
+    assert len(shown) == 1
+    assert shown[0] in outputs[0], outputs[0]
+    assert len(outputs) == 2
+    assert "(1, 3, 40, 40)" in outputs[1]
+
+
+def test_the_spec_in_readme_loads(tmp_path: Path) -> None:
+    (text,) = SPEC.findall(README.read_text("utf-8"))
+    (tmp_path / "labels.txt").write_text("one\ntwo\n")
+    (tmp_path / "spec.yaml").write_text(text)
+    assert len(Spec.load(tmp_path / "spec.yaml").preprocess) == 5

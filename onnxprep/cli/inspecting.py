@@ -32,7 +32,7 @@ def inspect_model(model: Path, source: bool, as_json: bool) -> None:
 @click.argument("model", type=FILE)
 @click.argument("inputs", nargs=-1, required=True, metavar="[NAME=]FILE...")
 @click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
-@click.option("--save", type=FILE, help="Write the outputs as NAME.npy into this folder.")
+@click.option("--save", type=FILE, help="Write the outputs into this folder: numbers as NAME.npy, texts as NAME.txt.")
 @with_json
 def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: Path | None, as_json: bool) -> None:
     """Run MODEL on pictures or .npy arrays and print its named outputs."""

@@ -46,7 +46,8 @@ def check(spec: Path, model: Path | None, strict: bool, as_json: bool) -> None:
         say(line)
     for line in fitted["warnings"]:
         tell(f"warning: {line}")
-    say(f"{spec}: ok, {len(families)} steps, digest {fitted['digest'][:16]}")
+    joined = "" if model is None else f", joined to {model.name}: digest {fitted['digest'][:16]}"
+    say(f"{spec}: ok, {len(families)} steps{joined}")
 
 
 @click.command()
@@ -63,6 +64,8 @@ def plan(spec: Path, model: Path | None, as_json: bool) -> None:
         return
     for line in (*fitted["plan"], *fitted["contract"]):
         say(line)
+    if model is None:
+        tell("preprocess alone; --model shows the rest")
     for line in fitted["warnings"]:
         tell(f"warning: {line}")
 

@@ -92,11 +92,16 @@ class Own:
 # before anything is written ----------------------------------------------------------------------------------------
 
 
-def _refuse(model: ModelProto, plan: Plan) -> None:
+def refuse_augmented(model: ModelProto) -> None:
+    """Raises a ContractError for a model that has steps already."""
     if any(name.startswith(names.PREFIX) for name in _all_names(model)) or metadata.read(model):
         raise ContractError(
             "already has onnxprep steps", at="model", expected="a model without them", hint="`onnxprep strip` it first"
         )
+
+
+def _refuse(model: ModelProto, plan: Plan) -> None:
+    refuse_augmented(model)
     known = signature(model)
     for name in plan.feeds:
         if name not in known.inputs:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import ModelProto
 
+from onnxprep.errors import ContractError
+from onnxprep.graph.attach import refuse_augmented
 from onnxprep.graph.contract import Contract, unify
 from onnxprep.graph.contract import bind as bind_symbols
 from onnxprep.graph.signature import signature
@@ -30,8 +32,22 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
         SpecError: the document does not hold together.
         ContractError: steps do not fit each other or the model; with ``strict``, also where that cannot be proven.
     """
+    refuse_augmented(model)
     wanted = signature(model)
     bound = bind(spec, wanted)
     planned = plan(bound, wanted)
     contract = unify(planned, wanted, strict=strict)
+    doubts = _bgr(planned)
+    if strict and doubts:
+        raise ContractError(doubts[0], hint="drop --strict if the model was trained on BGR")
+    contract = replace(contract, warnings=contract.warnings + doubts)
     return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
+
+
+def _bgr(planned: Plan) -> tuple[str, ...]:
+    """Declaring BGR converts nothing: few models want it, and nothing else would say so."""
+    return tuple(
+        f"{name} reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"
+        for name in planned.feeds.values()
+        if planned.values[name].color == "BGR"
+    )

@@ -61,6 +61,11 @@ def tap_table(length: int, resized: int, interpolation: str, start: int = 0, cou
     return Taps(first, last, np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int64))
 
 
+def outputs_per_block(quotient: int) -> int:
+    """For an axis that is reduced ``quotient`` times (integer division): wider blocks multiply by more zeros."""
+    return 2 if quotient > 5 else 8 if quotient < 1 else 4
+
+
 @dataclass(frozen=True)
 class Bands:
     """The taps of one axis as dense blocks.

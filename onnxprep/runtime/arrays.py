@@ -91,7 +91,15 @@ def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str
         return ""
     index = tuple(int(i) for i in np.argwhere(differing)[0])
     a, b = got[index], expected[index]
-    return f"index {list(index)}: {a!s} instead of {b!s}; {count} of {got.size} values differ"
+    largest = _largest(got[differing], expected[differing])
+    return f"index {list(index)}: {a!s} instead of {b!s}; {count} of {got.size} values differ{largest}"
+
+
+def _largest(got: Array, expected: Array) -> str:
+    if got.dtype.kind not in "iuf" or len(got) == 1:
+        return ""
+    with np.errstate(invalid="ignore"):
+        return f", by {float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max()):.3g} at most"
 
 
 def _differing(got: Array, expected: Array, tolerance: float) -> Array:

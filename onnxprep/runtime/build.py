@@ -8,6 +8,7 @@ from typing import Any
 
 from onnx import ModelProto
 
+from onnxprep.errors import ContractError
 from onnxprep.graph import undo
 from onnxprep.graph.standalone import standalone
 from onnxprep.runtime.files import Draft, check_output, read_model
@@ -37,7 +38,11 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.St
     source, target = Path(model), Path(out)
     check_output(target, [source], force=force)
     joined, _ = read_model(source)
-    stripped = undo.strip(joined)
+    try:
+        stripped = undo.strip(joined)
+    except ContractError as error:
+        at = str(source) if error.at == "model" else f"{source}: {error.at}"
+        raise ContractError(error.problem, at=at, expected=error.expected, got=error.got, hint=error.hint) from None
     with Draft(target) as draft:
         draft.write(stripped.data)
         draft.keep()

@@ -179,7 +179,9 @@ def _write(
             if samples:
                 text, beside = golden.spill(golden.dump(samples), report.out.parent)
                 stored[metadata.GOLDEN] = text
+                beside_too = sum(map(len, beside.values()))
                 report.goldens = [_golden_line(sample) for sample in samples]
+                report.goldens.append(f"golden: {len(text):,} bytes inside, {beside_too:,} beside the model")
         with report.timed("write"):
             # protobuf merges what is appended: these keys are new, so nothing is parsed or written twice
             tail = ModelProto()

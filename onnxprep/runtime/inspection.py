@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from onnxprep.graph.opset import default_opset
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.files import read_model
 from onnxprep.runtime.pipeline import stored_spec
+from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
+from onnxprep.tensor import TensorSpec
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "spec": f"{spec.name or 'unnamed'}, digest {spec.digest[:16]}, format 1, {stored.get(metadata.WRITER, '')}",
         "model": f"opset {default_opset(model)}, IR {model.ir_version}, {len(model.graph.node)} nodes, "
         f"{len(metadata.onnxprep_nodes(model))} of them ours",
-        "inputs": [f"{name}: {spec.inputs.get(name, tensor)}" for name, tensor in described.inputs.items()],
+        "inputs": [f"{name}: {_declared(spec, name, tensor)}" for name, tensor in described.inputs.items()],
         "preprocess": [_entry(entry) for entry in spec.preprocess],
         "postprocess": [_entry(entry) for entry in spec.postprocess],
         "outputs": [f"{name}: {tensor}" for name, tensor in described.outputs.items()],
@@ -49,6 +52,11 @@ def inspect(path: Path) -> dict[str, Any]:
         "strip": "gives the original file, byte for byte" if undo.get("exact") else "gives an equal model",
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _declared(spec: Spec, name: str, found: TensorSpec) -> TensorSpec:
+    """The spec's description with the lengths that the file fixes."""
+    return replace(spec.inputs[name], shape=found.shape) if name in spec.inputs else found
 
 
 def nodes_as_code(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from onnxprep.runtime.session import Session
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean
-from onnxprep.tensor import Array
+from onnxprep.tensor import Array, TensorSpec
 
 Function = Callable[..., Any]
 
@@ -45,6 +46,7 @@ class Pipeline:
         self.path = Path(path)
         if not self.path.is_file():
             raise UsageError("there is no such file", at=str(path), expected="an augmented model")
+        self._again = functools.partial(Pipeline, path, providers, threads=threads, callers=callers)
         self._session = Session(self.path, providers, threads=threads)
         self.spec = stored_spec(self._session.metadata, str(path))
         self._callers = {entry.name: _function(entry, callers or {}) for entry in self.spec.callers}
@@ -94,6 +96,10 @@ class Pipeline:
 
         verify(self.path, self._session.providers[:1])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process loads the file again."""
+        return self._again, ()
+
     def _before(self) -> list[Entry]:
         return [entry for entry in self.spec.preprocess if entry.where == "caller"]
 
@@ -141,9 +147,29 @@ class Pipeline:
             hint = "pass the picture as it was decoded, 0..255" if declared.dtype == "uint8" else ""
             raise UsageError(f"is {dtype_name(array)}", at=name, expected=str(declared), hint=hint)
         if declared.rank != array.ndim:
-            hint = f"one picture is {name}[None]" if array.ndim + 1 == declared.rank else ""
+            hint = _hint(array, declared, name)
             raise UsageError(f"has the shape {list(array.shape)}", at=name, expected=str(declared), hint=hint)
+        self._check_dims(name, array, declared)
         return array
+
+    def _check_dims(self, name: str, array: Array, declared: TensorSpec) -> None:
+        """Lengths that the file fixes; with the letter of the axis, which onnxruntime does not know."""
+        for axis, (length, wanted) in enumerate(zip(array.shape, self._session.inputs[name], strict=False)):
+            if isinstance(wanted, int) and wanted not in (length, -1):
+                letter = declared.layout[axis] if declared.layout else str(axis)
+                hint = f"pass a list of pictures: they are run {wanted} by {wanted}" if letter == "N" else ""
+                raise UsageError(
+                    f"has the shape {list(array.shape)}", at=name, expected=f"{wanted} along axis {letter}", hint=hint
+                )
+
+
+def _hint(array: Array, declared: TensorSpec, name: str) -> str:
+    layout = declared.layout or ""
+    if array.ndim + 1 != declared.rank or not declared.is_image:
+        return f"gray pixels [H, W] are {name}[None, :, :, None]" if declared.color == "GRAY" else ""
+    if declared.color == "GRAY" and layout.endswith("C") and array.shape[-1] != 1:
+        return f"gray pixels need an axis C: {name}[..., None]"
+    return f"one picture is {name}[None]" if layout.startswith("N") else ""
 
 
 def dtype_name(array: Array) -> str:

@@ -33,7 +33,9 @@ def record(
     """
     if expect and len(goldens) != 1:
         raise UsageError(
-            f"says what one golden must give, and there are {len(goldens)}", at="--expect", expected="one --golden"
+            f"says what one golden must give, and there are {len(goldens)}",
+            at="--expect",
+            expected="one --golden: the picture that training made it from",
         )
     trace = traced_before(model, fitted.plan, default_opset(model) or 0) if goldens else {}
     samples = []
@@ -92,6 +94,23 @@ def _expected(name: str, wanted: Array, made: Mapping[str, Array], fitted: Fitte
             f"is not what training made: {difference}",
             at=name,
             expected="every bit as in the file given" if not bound else f"within {bound:g} of the file given",
-            hint="compare the steps with the training code; `onnxprep plan` shows each",
+            hint=_hint(made[name], wanted),
         )
     return Expected(wanted, "training", bound)
+
+
+def _hint(made: Array, wanted: Array) -> str:
+    """What most often stands behind a difference of this kind."""
+    if made.shape[1:] == wanted.shape and made.shape[0] == 1:
+        return "the axis N is missing: save it as `array[None]`"
+    if made.ndim == wanted.ndim and made.shape != wanted.shape and sorted(made.shape) == sorted(wanted.shape):
+        return "the axes are in another order: name the value that has the layout of the file"
+    if made.shape != wanted.shape or made.dtype.kind != "f" or wanted.dtype.kind != "f":
+        return "compare the steps with the training code; `onnxprep plan` shows each"
+    scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    largest = float(np.abs(made.astype(np.float64) - wanted).max(initial=0.0))
+    if largest < 1e-5 * scale:
+        return "the same steps by another family? `like` of rescale and normalize decides the last bits"
+    if largest < 0.05 * scale:
+        return "another resize? Pillow's version, or pictures resized as tensors, move bytes by a level or two"
+    return "compare the steps with the training code; `onnxprep plan` shows each"

@@ -28,7 +28,7 @@ def run_files(model: Path, items: Sequence[str], providers: Sequence[str], tell:
     names = [name for name in pipeline.inputs if name in pipeline.spec.inputs] or list(pipeline.inputs)
     pairs = [(item, *named(item, names)) for item in items]
     if any(decodes_itself(path, name, pipeline.spec) for _, name, path in pairs):
-        tell("decoded with Pillow; decoding is not part of this spec")
+        tell("decoded with Pillow, EXIF orientation not applied; decoding is not part of this spec")
     if len(names) == 1:
         return [(item, pipeline(**read_input(path, name, pipeline.spec))) for item, name, path in pairs]
     feeds: dict[str, Any] = {}

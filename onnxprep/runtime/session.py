@@ -57,8 +57,8 @@ class Session:
         try:
             self._session = ort.InferenceSession(source, options, providers=list(known(providers)))
         except _STATES as error:
-            raise ContractError("ONNX Runtime does not load it", got=_first_line(error)) from None
-        self.inputs = {value.name: str(value.type) for value in self._session.get_inputs()}
+            raise ContractError("ONNX Runtime does not load it", got=_on_one_line(error)) from None
+        self.inputs = {value.name: tuple(value.shape) for value in self._session.get_inputs()}
         self.outputs = [value.name for value in self._session.get_outputs()]
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.providers: list[str] = self._session.get_providers()
@@ -73,7 +73,7 @@ class Session:
         try:
             results = self._session.run(names, dict(feeds))
         except _RUN_ERRORS as error:
-            raise ContractError("ONNX Runtime does not run it", got=_first_line(error)) from None
+            raise ContractError("ONNX Runtime does not run it", got=_on_one_line(error)) from None
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
 
 
@@ -99,6 +99,6 @@ def version() -> str:
     return str(ort.__version__)
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:400]
+def _on_one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 400 else text[:397] + "..."

@@ -112,7 +112,9 @@ class EntryReader:
         cls = families[like]
         if cls.caller != (where == "caller"):
             expected = "`where: caller`, it cannot be baked" if cls.caller else "`where: graph`"
-            raise SpecError(f"`{operation}` does not run there", at=f"{at}.where", expected=expected)
+            line = f"`{{operation: {operation}, where: caller, inputs: [file], outputs: [image], parameters: {{...}}}}`"
+            hint = f"{line}, image being the graph input" if cls.caller else ""
+            raise SpecError(f"`{operation}` does not run there", at=f"{at}.where", expected=expected, hint=hint)
         given = {key: value for key, value in parameters.items() if key != "like"}
         if cls.from_file and "file" in given:
             given = self._inlined(cls, given, f"{at}.parameters")

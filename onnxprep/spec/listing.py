@@ -41,6 +41,8 @@ def operation(name: str) -> Listed:
         lines += [f"  {p['name']}: {p['type']}{_default(p)}. {p['description']}" for p in form["parameters"]] or [
             "  none"
         ]
+        lines += ["", "rules:"] if form["rules"] else []
+        lines += [f"  {written(rule)}\n    {rule['description'].splitlines()[0]}" for rule in form["rules"]]
         lines.append("")
     lines += ["claims:"]
     lines += [
@@ -48,6 +50,11 @@ def operation(name: str) -> Listed:
         for c in data["claims"]
     ]
     return Listed(data, "\n".join(lines))
+
+
+def written(rule: dict[str, Any]) -> str:
+    """A rule as it is written in a spec: ``{rule: fit, fit: list of integer}``."""
+    return "{" + ", ".join(f"{key}: {kind}" for key, kind in rule["keys"].items()) + "}"
 
 
 def _default(item: dict[str, Any]) -> str:
@@ -83,7 +90,8 @@ def _operation(name: str) -> dict[str, Any]:
 
 
 def _form(cls: type[Step], families: list[str]) -> dict[str, Any]:
-    properties = cls.model_json_schema().get("properties", {})
+    schema = cls.model_json_schema()
+    properties = schema.get("properties", {})
     return {
         "like": families,
         "inherits": cls.inherits,
@@ -99,7 +107,18 @@ def _form(cls: type[Step], families: list[str]) -> dict[str, Any]:
             }
             for name, info in cls.parameters().items()
         ],
+        "rules": [_rule(definition) for definition in schema.get("$defs", {}).values()],
     }
+
+
+def _rule(definition: dict[str, Any]) -> dict[str, Any]:
+    """A mapping that a parameter may be, such as a size rule: its keys with their types, and what it computes."""
+    required = definition.get("required", [])
+    keys = {
+        key: _type(schema) + ("" if key in required else f" = {json.dumps(schema.get('default'))}")
+        for key, schema in definition.get("properties", {}).items()
+    }
+    return {"keys": keys, "description": definition.get("description", "")}
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -108,10 +127,11 @@ def _type(schema: dict[str, Any]) -> str:
         return " | ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    if "anyOf" in schema:
-        return " | ".join(_type(branch) for branch in schema["anyOf"])
+    branches = schema.get("anyOf", schema.get("oneOf"))
+    if branches is not None:
+        return " | ".join(dict.fromkeys(_type(branch) for branch in branches))
     if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
+        return "a rule"
     if schema.get("type") == "array":
         items = schema.get("items") or {"anyOf": schema.get("prefixItems", [])}
         return f"list of {_type(items)}"

@@ -25,9 +25,11 @@ _FEW, _MOST, _LONGEST = 20, 1000, 200  # an error in a huge document is found fa
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """``did you mean `resize`?``, or nothing where no word is near."""
-    near = difflib.get_close_matches(word[:_LONGEST], itertools.islice(words, _MOST), n=1)
-    return f"did you mean `{near[0]}`?" if near else ""
+    """``did you mean `resize`?``, or nothing where no word is near; all that begin with the word, if several do."""
+    known = list(itertools.islice(words, _MOST))
+    begun = [known_word for known_word in known if word and known_word.startswith(word)]
+    near = begun[:4] if len(begun) > 1 else difflib.get_close_matches(word[:_LONGEST], known, n=1)
+    return f"did you mean {' or '.join(f'`{near_word}`' for near_word in near)}?" if near else ""
 
 
 def listed(words: Iterable[str]) -> str:

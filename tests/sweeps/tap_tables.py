@@ -18,7 +18,7 @@ import onnx
 from steps import session
 
 from onnxprep.emit import Emitter
-from onnxprep.numerics.taps import bands, digits, float_pair, tap_table
+from onnxprep.numerics.taps import bands, digits, float_pair, outputs_per_block, tap_table
 from onnxprep.step import Value
 from onnxprep.steps.image.resize._arithmetic import lengths
 from onnxprep.steps.image.resize._tables import EmittedTables, Geometry
@@ -36,7 +36,7 @@ def graph_tables(interpolation: str) -> Callable[[tuple[int, int], tuple[int, in
     names, values = [], []
     for axes in tables._axes:
         high, low = axes.float_pair()
-        parts = {"weights": axes.weights, "index": axes.index, "begin": axes.begin, "end": axes.end,
+        parts = {"weights": axes.weights, "index": axes.index, "edges": op.Unsqueeze(axes.edges, axes=[0]),
                  "digits": axes.digits(), "high": high, "low": low}  # fmt: skip
         names, values = [*parts], [*values, *parts.values()]
     outputs = [f"out{i}" for i in range(len(values))]
@@ -57,10 +57,9 @@ def graph_tables(interpolation: str) -> Callable[[tuple[int, int], tuple[int, in
 
 def numpy_tables(length: int, resized: int, interpolation: str) -> Tables:
     """The same tables by NumPy and the C library's sine, as they are written into files for one size."""
-    block = 2 if length > 6 * resized else 8 if length < resized else 4
-    band = bands(tap_table(length, resized, interpolation), block)
+    band = bands(tap_table(length, resized, interpolation), outputs_per_block(length // resized))
     high, low = float_pair(band.weights)
-    return {"weights": band.weights, "index": band.index, "begin": np.array([band.begin]), "end": np.array([band.end]),
+    return {"weights": band.weights, "index": band.index, "edges": np.array([band.begin, band.end]),
             "digits": digits(band.weights), "high": high, "low": low}  # fmt: skip
 
 

@@ -50,20 +50,22 @@ def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_fi
         if order is None:
             raise TypeError("the order of the passes was expected to be known")
         return _Passes(op, image, tables, tables.product()).run(bool(order), dims)
-    few = tables.few()
-    ways: list[tuple[Value, Product]] = [(few, "float"), (op.Not(few), "integer")]
-    vertical = a.value(vertical_first)
-    orders = [(vertical, True), (op.Not(vertical), False)]
-
-    # Four flat Ifs of which one gives all bytes and three give none. Nested ones are shorter, but ONNX Runtime 1.31
-    # crashes at load where it inlines an If whose branch holds another If with a constant condition.
+    few, vertical = tables.few(), a.value(vertical_first)
+    horizontal = op.Not(vertical)
+    # Flat Ifs of which one gives all bytes and the others none. Nested ones are shorter, but ONNX Runtime 1.31 crashes
+    # at load where it inlines an If whose branch holds another If with a constant condition.
+    ways: list[tuple[Value, Product, bool]] = [
+        (op.And(horizontal, few), "float", False),
+        (op.And(horizontal, op.Not(few)), "integer", False),
+        (vertical, "integer", True),  # rare: one arithmetic will do
+    ]
     nothing = op.constant(np.zeros(0), "uint8")
 
     def one(condition: Value, product: Product, vertically: bool) -> Value:
         passes = lambda: _Passes(op, image, tables, product).run(vertically, ())  # noqa: E731
         return op.branch(condition, passes, lambda: nothing)
 
-    arms = [one(op.And(order, way), product, first) for order, first in orders for way, product in ways]
+    arms = [one(*way) for way in ways]
     return op.Reshape(op.Concat(*arms, axis=0), a.value(a.join(lengths(-1), *dims)))  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,16 @@ from typing import Literal
 import numpy as np
 
 from onnxprep.numerics.filters import SUPPORT
-from onnxprep.numerics.taps import DIGIT_ZERO, PRECISION, Bands, bands, digits, float_pair, tap_table
+from onnxprep.numerics.taps import (
+    DIGIT_ZERO,
+    PRECISION,
+    Bands,
+    bands,
+    digits,
+    float_pair,
+    outputs_per_block,
+    tap_table,
+)
 from onnxprep.step import Ops, Value
 from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._filters import filter_nodes
@@ -16,8 +25,11 @@ from onnxprep.steps.image.resize._filters import filter_nodes
 Product = Literal["float", "integer", "integer_many"]
 """How a band matrix meets the samples: see ``_products``."""
 
-FEW = 8
-"""Up to so many taps two float32 products are faster than one integer product (measured, AVX-512)."""
+_FEW = {"box": 6, "bilinear": 3, "hamming": 3, "bicubic": 2, "lanczos": 1}
+"""Reductions below these mean at most about 8 taps: two float32 products are then faster than an integer one.
+
+Measured on AVX-512 with VNNI; older processors would gain from higher ones. Exact up to 512 taps, so at any of these.
+"""
 
 Sizes = tuple[int | None, int | None]
 """How many outputs are wanted of H and W, as far as that is known."""
@@ -59,10 +71,10 @@ class KnownTables:
     def __init__(self, op: Ops, geometry: Geometry, interpolation: str, _: Sizes = (None, None)) -> None:
         sides, resized, start, count = (_ints(op, n) for n in vars(geometry).values())
         taps = [tap_table(*axis) for axis in zip(sides, resized, [interpolation] * 2, start, count, strict=True)]
-        blocks = [_outputs_per_block(sides[i], resized[i]) for i in (0, 1)]
-        self._op = op
+        quotients = [side // new for side, new in zip(sides, resized, strict=True)]
+        blocks = [outputs_per_block(quotient) for quotient in quotients]
+        self._op, self._few, self._most = op, max(quotients) < _FEW[interpolation], max(t.most for t in taps)
         self._bands: list[Bands] = [bands(t, block) for t, block in zip(taps, blocks, strict=True)]
-        self._most = max(t.most for t in taps)
         self.counts = lengths(count[0]), lengths(count[1])
         self.begins = lengths(self._bands[0].begin), lengths(self._bands[1].begin)
         self.ends = lengths(self._bands[0].end), lengths(self._bands[1].end)
@@ -71,7 +83,7 @@ class KnownTables:
 
     def product(self) -> Product:
         """How to multiply; proven for any number of taps."""
-        return "float" if self._most <= FEW else "integer" if self._most <= 518 else "integer_many"
+        return "float" if self._few else "integer" if self._most <= 518 else "integer_many"
 
     def matrices(self, product: Product) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
         """The band matrices of both axes, [blocks, rows, span] each."""
@@ -91,11 +103,6 @@ def _ints(op: Ops, numbers: Number) -> tuple[int, int]:
     return int(known[0]), int(known[1])
 
 
-def _outputs_per_block(length: int, resized: int) -> int:
-    """2 where an axis shrinks more than 6 times, 8 where it grows, else 4: wider blocks multiply by more zeros."""
-    return 2 if length > 6 * resized else 8 if length < resized else 4
-
-
 class EmittedTables:
     """The same, computed when the graph runs. Axes of which equally many outputs are wanted are computed together."""
 
@@ -107,8 +114,8 @@ class EmittedTables:
             self._axes = [_Axes(op, geometry.axis(a, i), interpolation, sizes[i]) for i in (0, 1)]
         self._op, self._place = op, [(0, 0), (0, 1)] if together else [(0, 0), (1, 0)]
         self.counts = a.pick(geometry.count, 0), a.pick(geometry.count, 1)
-        self.begins = self._pair([axes.begin for axes in self._axes])
-        self.ends = self._pair([axes.end for axes in self._axes])
+        edges = [edge for axes in self._axes for edge in op.Split(axes.edges, split=[1, 1] * (3 - len(self._axes)))]
+        self.begins, self.ends = (edges[0], edges[2]), (edges[1], edges[3])
         self.indices = self._pair([axes.index for axes in self._axes])
         self.whole = _fills_blocks(sizes[0]), _fills_blocks(sizes[1])
 
@@ -117,11 +124,9 @@ class EmittedTables:
         return take[0], take[1]
 
     def few(self) -> Value:
-        """Whether no output has more than ``FEW`` taps."""
-        most = self._axes[0].most
-        if len(self._axes) == 2:
-            most = self._op.Max(most, self._axes[1].most)
-        return self._op.Less(most, self._op.int64(FEW + 1))  # type: ignore[no-any-return]
+        """Whether no output has more than about 8 taps."""
+        few = [axes.few for axes in self._axes]
+        return few[0] if len(few) == 1 else self._op.And(*few)  # type: ignore[no-any-return]
 
     def matrices(self, product: Product) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
         """The band matrices of both axes, [blocks, rows, span] each."""
@@ -147,7 +152,10 @@ class _Axes:
     def __init__(self, op: Ops, geometry: Geometry, interpolation: str, size: int | None) -> None:
         f, a = op.float64, Arithmetic(op)
         self._op, self._interpolation = op, interpolation
-        self._block = self._outputs_per_block(a.value(geometry.sides), a.value(geometry.resized))
+        # int64 [1]: how many times the axis that shrinks most becomes shorter
+        quotient = op.ReduceMax(op.Div(a.value(geometry.sides), a.value(geometry.resized)), keepdims=1)
+        self.few = op.Less(quotient, op.int64([_FEW[interpolation]]))
+        self._block = self._outputs_per_block(quotient)
         sides, resized, start = (self._column(n) for n in (geometry.sides, geometry.resized, geometry.start))
         scale = op.Div(a.value(sides), a.value(resized))  # [A, 1]
         stretch = op.Max(scale, f(1.0))
@@ -156,9 +164,7 @@ class _Axes:
         centers = op.Mul(places, scale)  # [A, outputs]
         first = op.Floor(op.Max(op.Add(op.Sub(centers, support), f(0.5)), f(0.0)))
         last = op.Min(op.Floor(op.Add(op.Add(centers, support), f(0.5))), a.value(sides))
-        self.most = op.ReduceMax(op.Cast(op.Sub(last, first), to="int64"), keepdims=0)
-        axes = (geometry.sides.spec.shape or (None,))[0] if isinstance(geometry.sides, Value) else len(geometry.sides)
-        grid = a.value(a.join(lengths(int(axes or 0), -1), self._block, lengths(1)))
+        grid = a.value(a.join(lengths(0, -1), self._block, lengths(1)))
         centers, first, last = (op.Reshape(n, grid) for n in (centers, first, last))  # [A, blocks, block, 1]
         positions = self._positions(first, last)
         offsets = op.Add(op.Sub(positions, centers), f(0.5))
@@ -175,11 +181,11 @@ class _Axes:
             return known.astype(np.float64)[:, None] if known.any() else np.zeros((), np.float64)
         return self._op.Unsqueeze(self._op.Cast(n, to="float64"), axes=[1])  # type: ignore[no-any-return]
 
-    def _outputs_per_block(self, sides: Value, resized: Value) -> Value:
+    def _outputs_per_block(self, quotient: Value) -> Value:
+        """``numerics.taps.outputs_per_block``."""
         op, i = self._op, self._op.int64
-        shrinks = op.Greater(op.ReduceMax(op.Sub(sides, op.Mul(resized, i(6))), keepdims=1), i(0))
-        grows = op.Less(op.ReduceMax(op.Sub(sides, resized), keepdims=1), i(0))
-        return op.Where(shrinks, i([2]), op.Where(grows, i([8]), i([4])))  # type: ignore[no-any-return]
+        small = op.Where(op.Less(quotient, i([1])), i([8]), i([4]))
+        return op.Where(op.Greater(quotient, i([5])), i([2]), small)  # type: ignore[no-any-return]
 
     def _half_places(self, a: Arithmetic, count: Number, size: int | None) -> Number:
         """``0.5, 1.5, ...`` for whole blocks; the last block repeats the last output."""
@@ -198,11 +204,12 @@ class _Axes:
         block_last = op.Slice(last, i([-1]), i([_END]), i([2]))
         span = op.ReduceMax(op.Cast(op.Sub(block_last, block_first), to="int64"), keepdims=0)
         positions = op.Add(block_first, op.Cast(op.Range(i(0), span, i(1)), to="float64"))
-        begin = op.Slice(block_first, i([0]), i([1]), i([1]))  # [A, 1, 1, 1]
+        begin = op.Slice(block_first, i([0]), i([1]), i([1]))
         end = op.Slice(block_last, i([-1]), i([_END]), i([1]))
         index = op.Sub(op.Min(positions, op.Sub(end, f(1.0))), begin)
         self.index = op.Squeeze(op.Cast(index, to="int64"), axes=[2])
-        self.begin, self.end = (op.Squeeze(op.Cast(n, to="int64"), axes=[1, 2]) for n in (begin, end))
+        edges = op.Cast(op.Concat(begin, end, axis=1), to="int64")
+        self.edges = op.Reshape(edges, i([-1]))  # begin and end of the first axis, then of the second
         return positions  # type: ignore[no-any-return]
 
     def _fixed_point(self, values: Value) -> Value:

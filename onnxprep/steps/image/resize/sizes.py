@@ -49,7 +49,7 @@ def _checked(size: dict[str, Any]) -> dict[str, Any]:
         raise wrong(
             "is missing", at=".rule", expected=names, hint="libraries round differently: name the one to follow"
         )
-    if size["rule"] not in known:
+    if not isinstance(size["rule"], str) or size["rule"] not in known:
         raise wrong("is no rule for this size", at=".rule", expected=names)
     fields = known[size["rule"]].model_fields
     for key in size:
