@@ -15,7 +15,9 @@ from onnxprep.errors import OnnxprepError, UsageError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\u00a0-\uffff\U00010000-\U0010ffff]")
-_BIDI = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    r"[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 class Group(click.Group):
@@ -35,7 +37,7 @@ class Group(click.Group):
 def printable(text: object) -> str:
     """The text with control characters, direction marks and lone surrogates escaped; line breaks stay."""
     escaped = _UNPRINTABLE.sub(_escape, str(text))
-    return _BIDI.sub(_escape, escaped)
+    return _INVISIBLE.sub(_escape, escaped)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -111,7 +111,8 @@ def steps(name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-def schema() -> None:
+@with_json
+def schema(as_json: bool) -> None:  # noqa: ARG001  # it is JSON either way
     """Print the JSON Schema of a spec."""
     import json
 

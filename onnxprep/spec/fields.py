@@ -159,4 +159,6 @@ def _range(value: Any, at: str, dtype: str) -> tuple[float, float] | None:
     numbers = [float(v) for v in items if isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= _MAX]
     if len(numbers) != 2 or len(items) != 2 or numbers[0] > numbers[1]:
         raise SpecError(f"is {shown(value)}", at=at, expected="[lowest, highest], two finite numbers")
+    if dtype == "uint8" and not 0 <= numbers[0] <= numbers[1] <= 255:
+        raise SpecError(f"is {shown(value)}", at=at, expected="numbers of 0..255 for uint8")
     return numbers[0], numbers[1]

@@ -35,7 +35,7 @@ class TopK(Step):
     }
     outputs: ClassVar[tuple[str, ...]] = ("values", "indices")
 
-    k: int = parameter("how many", gt=0)
+    k: int = parameter("how many", gt=0, lt=2**31)
     axis: int = parameter("axis of the classes; negative counts from the last", -1)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:

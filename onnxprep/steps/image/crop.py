@@ -24,10 +24,10 @@ class Crop(Step):
     operation: ClassVar[str] = "crop"
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "x[top : top + height, left : left + width]")}
 
-    top: int = parameter("first row that is kept, px", ge=0)
-    left: int = parameter("first column that is kept, px", ge=0)
-    height: int = parameter("rows that are kept, px", gt=0)
-    width: int = parameter("columns that are kept, px", gt=0)
+    top: int = parameter("first row that is kept, px", ge=0, lt=2**31)
+    left: int = parameter("first column that is kept, px", ge=0, lt=2**31)
+    height: int = parameter("rows that are kept, px", gt=0, lt=2**31)
+    width: int = parameter("columns that are kept, px", gt=0, lt=2**31)
 
     @property
     def _end(self) -> tuple[int, int]:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from onnxprep.step import Ops, Value, refuse_unless, wrong
 from onnxprep.tensor import DTYPES, Array, Tensor, TensorSpec, from_layout
 
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")
 NUMBERS = tuple(dtype for dtype in DTYPES if dtype not in ("string", "bfloat16", "bool"))
+
+
+Side = Annotated[int, Field(gt=0, lt=2**31)]
+"""A length in px."""
 
 
 def _in_float32(value: float) -> float:

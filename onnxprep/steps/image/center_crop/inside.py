@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter, refuse_unless
-from onnxprep.steps.image.planar import at_least, cut, each_image, known_size, refuse_smaller, refuse_unless_image
+from onnxprep.steps.image.planar import Side, at_least, cut, each_image, known_size, refuse_smaller, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
-
-_Side = Annotated[int, Field(gt=0)]
 
 
 class CenterCropInside(Step):
@@ -29,7 +26,7 @@ class CenterCropInside(Step):
     operation: ClassVar[str] = "center_crop"
     claims: ClassVar = {"numpy": Claim("numpy", ">=1.26", "x[top : top + h, left : left + w]")}
 
-    size: _Side | tuple[_Side, _Side] = parameter("of the crop: the side of a square or [height, width], px")
+    size: Side | tuple[Side, Side] = parameter("of the crop: the side of a square or [height, width], px")
 
     @property
     def _sides(self) -> tuple[int, int]:

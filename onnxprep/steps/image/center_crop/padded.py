@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter, refuse_unless
-from onnxprep.steps.image.planar import at_least, cut, each_image, known_size, pad, refuse_unless_image
+from onnxprep.steps.image.planar import Side, at_least, cut, each_image, known_size, pad, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _HALF_EVEN = ("timm", "torchvision-v1", "torchvision-v2")
-_Side = Annotated[int, Field(gt=0)]
 
 
 class CenterCrop(Step):
@@ -43,7 +41,7 @@ class CenterCrop(Step):
         "transformers-torchvision": Claim("transformers", ">=5,<6", "TorchvisionBackend.center_crop"),
     }
 
-    size: _Side | tuple[_Side, _Side] = parameter("of the crop: the side of a square or [height, width], px")
+    size: Side | tuple[Side, Side] = parameter("of the crop: the side of a square or [height, width], px")
     fill: float = parameter("value around an image that is too small, 0..255", 0.0, ge=0, le=255)
 
     @property

@@ -28,7 +28,7 @@ def _divide(a: Array, b: Array) -> Array:
 
 _NOW: Mapping[str, Callable[..., Any]] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Mod": np.mod, "Abs": np.abs,
-    "Min": np.minimum, "Max": np.maximum, "Where": np.where, "Sqrt": np.sqrt,
+    "Min": np.minimum, "Max": np.maximum, "Where": np.where, "Sqrt": np.sqrt, "Sign": np.sign,
     "Equal": np.equal, "Less": np.less, "Greater": np.greater, "And": np.logical_and, "Not": np.logical_not,
     "Floor": np.floor, "Ceil": np.ceil, "Round": np.rint,
 }  # fmt: skip
@@ -117,6 +117,25 @@ class Arithmetic:
             return known[i : i + 1]
         op = self._graph()
         return op.Slice(x, op.int64([i]), op.int64([i + 1]), op.int64([0]))  # type: ignore[no-any-return]
+
+    def column(self, x: Number) -> Number:
+        """A [n] as [n, 1]."""
+        known = self.known(x)
+        return self._graph().Unsqueeze(x, axes=[1]) if known is None else known[:, None]
+
+    def take(self, x: Number, i: Number) -> Number:
+        """The elements or rows of ``x`` at ``i``."""
+        known = self.known(x), self.known(i)
+        if known[0] is not None and known[1] is not None:
+            return np.asarray(known[0][known[1]])
+        return self._emitted("Gather", x, i, axis=0)
+
+    def count_to(self, end: Number) -> Number:
+        """``0 .. end - 1`` for an ``end`` of shape [1]."""
+        known = self.known(end)
+        return (
+            self._emitted("Range", np.array(0), self.scalar(end), np.array(1)) if known is None else np.arange(known[0])
+        )
 
     def scalar(self, x: Number) -> Number:
         """The element of a [1], rank 0."""

@@ -54,9 +54,10 @@ def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_fi
     horizontal = op.Not(vertical)
     # Flat Ifs of which one gives all bytes and the others none. Nested ones are shorter, but ONNX Runtime 1.31 crashes
     # at load where it inlines an If whose branch holds another If with a constant condition.
+    by_floats = op.And(horizontal, few)
     ways: list[tuple[Value, Product, bool]] = [
-        (op.And(horizontal, few), "float", False),
-        (op.And(horizontal, op.Not(few)), "integer", False),
+        (by_floats, "float", False),
+        (op.Xor(horizontal, by_floats), "integer", False),
         (vertical, "integer", True),  # rare: one arithmetic will do
     ]
     nothing = op.constant(np.zeros(0), "uint8")
@@ -71,17 +72,23 @@ def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_fi
 
 @dataclass(frozen=True)
 class _Chunks:
-    """``count`` chunks of ``lines`` lines each; the last one ends with the last line and so overlaps its neighbour."""
+    """Chunks of ``lines`` lines each; the last one ends with the last line and so overlaps its neighbour.
+
+    Attributes:
+        count: how many, [1].
+        lines: how many lines each has, [1].
+        offsets: the first line of each, [count].
+    """
 
     count: Number
     lines: Number
-    last_start: Number
+    offsets: Number
 
     def place(self, a: Arithmetic, index: Number, slots: Number) -> Number:
         """Where line ``index`` lies in the stacked chunks, each of them ``slots`` times ``lines`` rows."""
-        chunk = a.Div(index, self.lines)
-        within = a.Sub(index, a.Min(a.Mul(chunk, self.lines), self.last_start))
-        return a.Add(a.Mul(chunk, a.Mul(self.lines, slots)), within)  # type: ignore[no-any-return]
+        rows = a.Mul(self.lines, slots)
+        shifts = a.Sub(a.Mul(a.count_to(self.count), rows), self.offsets)
+        return a.Add(index, a.take(shifts, a.Div(index, self.lines)))  # type: ignore[no-any-return]
 
 
 class _Passes:
@@ -107,17 +114,18 @@ class _Passes:
         as_columns = self._shape(self._needed[1], lengths(-1))
         made, kept = self._shape(lengths(-1), a.Mul(slots, chunks.lines)), self._shape(lengths(-1), width)
 
+        cut = self._cut(chunks, 0)
+
         def lines(trip: Number) -> Value:
-            part = op.Transpose(op.Reshape(self._cut(chunks, trip, 0), as_lines), perm=[1, 0])
+            part = op.Transpose(op.Reshape(cut(trip), as_lines), perm=[1, 0])
             part = op.Reshape(part, as_columns)
             return op.Transpose(self._resampled(part, 1, self._tables.indices[1], made), perm=[1, 0])  # type: ignore[no-any-return]
 
         first = op.Reshape(self._stack(chunks.count, lines), kept)
-        place = chunks.place(a, self._tables.indices[0], slots)
+        place, offsets = chunks.place(a, self._tables.indices[0], slots), self._offsets(slots, chunks.lines)
 
         def picture(i: Number) -> Value:
-            rows = a.Add(place, a.Mul(self._slot(i), chunks.lines))
-            return self._resampled(first, 0, rows, kept)
+            return self._resampled(first, 0, a.Add(place, a.take(offsets, i)), kept)
 
         return self._stack(slots, picture)
 
@@ -131,8 +139,10 @@ class _Passes:
         made = self._shape(lengths(-1), a.Mul(a.Mul(images, channels), chunks.lines))
         kept = self._shape(lengths(-1), a.Mul(channels, height))
 
+        cut = self._cut(chunks, 1)
+
         def lines(trip: Number) -> Value:
-            part = self._cut(chunks, trip, 1)
+            part = cut(trip)
             if by_image is not None:
                 part = op.Transpose(op.Reshape(part, by_image), perm=[1, 0, 2])
             part = op.Reshape(part, as_columns)
@@ -163,25 +173,30 @@ class _Passes:
         count = a.Add(a.Div(a.Mul(total, slots), lengths(_COLUMNS)), lengths(1))
         lines = a.Mul(a.ceil_div(total, a.Mul(count, lengths(_LINES))), lengths(_LINES))
         lines = a.Min(lines, total)
-        count = a.Mul(a.ceil_div(total, lines), a.Min(self._image.images, lengths(1)))  # none where there is no image
-        return _Chunks(count, lines, a.Sub(total, lines))
+        count = a.Mul(a.ceil_div(total, lines), a.Sign(self._image.images))  # none where there is no image
+        return _Chunks(count, lines, a.Min(a.Mul(a.count_to(count), lines), a.Sub(total, lines)))
 
-    def _cut(self, chunks: _Chunks, trip: Number, axis: int) -> Value:
-        """The needed part of chunk ``trip``, [images, h, w, channels]."""
+    def _cut(self, chunks: _Chunks, axis: int) -> Callable[[Number], Value]:
+        """What gives the needed part of chunk ``trip``, [images, h, w, channels]."""
         op, a, tables = self._op, self._a, self._tables
-        start = a.Add(tables.begins[axis], a.Min(a.Mul(trip, chunks.lines), chunks.last_start))
-        end = a.Add(start, chunks.lines)
-        begin_other, end_other = tables.begins[1 - axis], tables.ends[1 - axis]
-        pairs = [(start, begin_other), (end, end_other)]
-        starts, ends = (a.value(a.join(*(pair if axis == 0 else pair[::-1]))) for pair in pairs)
-        return op.Slice(self._image.x, starts, ends, op.int64([1, 2]))  # type: ignore[no-any-return]
+        moving = np.array([[1, 0]] if axis == 0 else [[0, 1]])
+        starts = a.Add(a.Mul(a.column(chunks.offsets), moving), a.join(*tables.begins))  # [count, 2]
+        sizes = (chunks.lines, self._needed[1]) if axis == 0 else (self._needed[0], chunks.lines)
+        ends = a.Add(starts, a.join(*sizes))
 
-    def _slot(self, i: Number) -> Number:
-        """Picture ``i`` counts (image, channel); its slot counts (channel, image)."""
+        def cut(trip: Number) -> Value:
+            corners = (a.value(a.take(n, trip)) for n in (starts, ends))
+            return op.Slice(self._image.x, *corners, op.int64([1, 2]))  # type: ignore[no-any-return]
+
+        return cut
+
+    def _offsets(self, slots: Number, lines: Number) -> Number:
+        """How far the lines of each picture (image, channel) lie behind those of the first: they lie (channel, image)."""
         a, (images, channels) = self._a, (self._image.images, self._image.channels)
-        if self._is_one(images) or self._is_one(channels):
-            return i
-        return a.Add(a.Mul(a.Mod(i, channels), images), a.Div(i, channels))  # type: ignore[no-any-return]
+        numbers = a.count_to(slots)
+        if not self._is_one(images) and not self._is_one(channels):
+            numbers = a.Add(a.Mul(a.Mod(numbers, channels), images), a.Div(numbers, channels))
+        return a.column(a.Mul(numbers, lines))
 
     def _is_one(self, n: Number) -> bool:
         known = self._a.known(n)
@@ -193,5 +208,5 @@ class _Passes:
     def _stack(self, count: Number, part: Callable[[Number], Value]) -> Value:
         """``part(0) .. part(count - 1)`` one behind the other."""
         if self._is_one(count):
-            return part(lengths(0))
+            return part(np.array(0))
         return self._op.loop(self._a.value(self._a.scalar(count)), part)

@@ -157,29 +157,27 @@ class _Axes:
         self.few = op.Less(quotient, op.int64([_FEW[interpolation]]))
         self._block = self._outputs_per_block(quotient)
         sides, resized, start = (self._column(n) for n in (geometry.sides, geometry.resized, geometry.start))
-        scale = op.Div(a.value(sides), a.value(resized))  # [A, 1]
+        scale = op.Div(a.value(sides), a.value(resized))
         stretch = op.Max(scale, f(1.0))
         support = op.Mul(stretch, f(SUPPORT[interpolation]))
-        places = a.value(a.Add(start, self._half_places(a, a.pick(geometry.count, 0), size)))
-        centers = op.Mul(places, scale)  # [A, outputs]
+        places = self._half_places(a, a.pick(geometry.count, 0), size)
+        places = op.Reshape(places, a.value(a.join(lengths(-1), self._block, lengths(1))))
+        centers = op.Mul(a.value(a.Add(start, places)), scale)  # [A, blocks, block, 1]
         first = op.Floor(op.Max(op.Add(op.Sub(centers, support), f(0.5)), f(0.0)))
         last = op.Min(op.Floor(op.Add(op.Add(centers, support), f(0.5))), a.value(sides))
-        grid = a.value(a.join(lengths(0, -1), self._block, lengths(1)))
-        centers, first, last = (op.Reshape(n, grid) for n in (centers, first, last))  # [A, blocks, block, 1]
         positions = self._positions(first, last)
         offsets = op.Add(op.Sub(positions, centers), f(0.5))
         # Reciprocal: ONNX Runtime turns Div(1, s) * y into y / s, which rounds once instead of twice
-        shrink = op.Unsqueeze(op.Reciprocal(stretch), axes=[2, 3])
-        values = filter_nodes(op, op.Mul(offsets, shrink), interpolation)
+        values = filter_nodes(op, op.Mul(offsets, op.Reciprocal(stretch)), interpolation)
         inside = op.Xor(op.Less(positions, first), op.Less(positions, last))
         self.weights = self._fixed_point(op.Where(inside, values, f(0.0)))
 
     def _column(self, n: Number) -> Number:
-        """float64 [A, 1]."""
+        """float64 [A, 1, 1, 1]."""
         known = Arithmetic(self._op).known(n)
         if known is not None:
-            return known.astype(np.float64)[:, None] if known.any() else np.zeros((), np.float64)
-        return self._op.Unsqueeze(self._op.Cast(n, to="float64"), axes=[1])  # type: ignore[no-any-return]
+            return known.astype(np.float64).reshape(-1, 1, 1, 1) if known.any() else np.zeros((), np.float64)
+        return self._op.Unsqueeze(self._op.Cast(n, to="float64"), axes=[1, 2, 3])  # type: ignore[no-any-return]
 
     def _outputs_per_block(self, quotient: Value) -> Value:
         """``numerics.taps.outputs_per_block``."""
@@ -187,11 +185,11 @@ class _Axes:
         small = op.Where(op.Less(quotient, i([1])), i([8]), i([4]))
         return op.Where(op.Greater(quotient, i([5])), i([2]), small)  # type: ignore[no-any-return]
 
-    def _half_places(self, a: Arithmetic, count: Number, size: int | None) -> Number:
+    def _half_places(self, a: Arithmetic, count: Number, size: int | None) -> Value:
         """``0.5, 1.5, ...`` for whole blocks; the last block repeats the last output."""
         op = self._op
         if size is not None and _fills_blocks(size):
-            return np.arange(size) + 0.5
+            return op.float64(np.arange(size) + 0.5)
         end = op.Mul(a.value(a.ceil_div(count, self._block)), self._block)
         rows = op.Range(op.float64(0.0), op.Squeeze(op.Cast(end, to="float64")), op.float64(1.0))
         last = a.value(a.double(a.Sub(count, lengths(1))))
