@@ -126,12 +126,16 @@ def _float(text: str) -> float:
 
 def _int(text: str) -> int:
     if len(text) > _MAX_DIGITS:
-        raise SpecError(f"a number of {len(text)} digits is too large")
+        raise SpecError(
+            f"a number of {len(text)} digits is too large", expected="a number that a 64-bit float can hold"
+        )
     value = int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     try:
         float(value)  # every number of the format fits a float; it is also short enough to be shown
     except OverflowError:
-        raise SpecError(f"a number of {len(text)} digits is too large") from None
+        raise SpecError(
+            f"a number of {len(text)} digits is too large", expected="a number that a 64-bit float can hold"
+        ) from None
     return value
 
 
