@@ -94,7 +94,7 @@ def test_a_file_that_protobuf_writes_otherwise_comes_back_equal() -> None:
     odd = parse(data)
     assert odd.SerializeToString() != data
     stripped = strip(exported(odd, data, attach(odd, around(odd, "old"))))
-    assert not stripped.exact
+    assert (stripped.exact, stripped.state, stripped.untouched) == (False, "equal", True)
     assert stripped.model == odd
     assert "equal" in stripped.reason
 
@@ -114,7 +114,7 @@ def test_says_when_the_body_was_changed_since() -> None:
     written = stripped_after()
     written.graph.initializer[0].raw_data = bytes(12)
     stripped = strip(written)
-    assert not stripped.exact
+    assert (stripped.exact, stripped.state, stripped.untouched) == (False, "changed", False)
     assert "changed since" in stripped.reason
 
 
@@ -123,7 +123,7 @@ def test_says_when_the_body_was_rewritten() -> None:
     joined = attach(made, around(made, "fresh"))
     metadata.write(joined, {metadata.UNDO: record(made, b"another file", rewritten=True)})
     stripped = strip(joined)
-    assert not stripped.exact
+    assert (stripped.exact, stripped.state, stripped.untouched) == (False, "changed", True)
     assert "rewritten" in stripped.reason
 
 
@@ -198,6 +198,13 @@ def test_what_later_tools_wrote_about_our_tensors_goes_too() -> None:
     written = stripped_after()
     written.graph.value_info.add(name="onnxprep/pre.0.pre_x/Mul_1")
     assert strip(written).data == made.SerializeToString()
+
+
+def test_constants_that_became_initializers_go_too() -> None:
+    written = stripped_after()
+    written.graph.initializer.append(weights("onnxprep/pre.0.pre_x/Constant_0"))
+    written.graph.initializer.append(weights("theirs"))
+    assert [tensor.name for tensor in strip(written).model.graph.initializer] == ["w", "theirs"]
 
 
 # any names ---------------------------------------------------------------------------------------------------------

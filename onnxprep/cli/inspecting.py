@@ -32,15 +32,25 @@ def inspect_model(model: Path, source: bool, as_json: bool) -> None:
 @click.argument("model", type=FILE)
 @click.argument("inputs", nargs=-1, required=True, metavar="[NAME=]FILE...")
 @click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
-@click.option("--save", type=FILE, help="Write the outputs into this folder: numbers as NAME.npy, texts as NAME.txt.")
+@click.option(
+    "--save",
+    type=FILE,
+    help="Write the outputs into this folder: numbers as NAME.npy, texts as NAME.txt. Never over a file that was read.",
+)
 @with_json
 def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: Path | None, as_json: bool) -> None:
-    """Run MODEL on pictures or .npy arrays and print its named outputs."""
-    from onnxprep.runtime.running import as_json_values, run_files, save_arrays, shown
+    """Run MODEL on pictures or .npy arrays and print its named outputs.
 
-    results = run_files(model, inputs, provider, tell)
+    Every plain FILE is a run of its own; a NAME=FILE is an input of all of them.
+    """
+    from onnxprep.runtime.given import GivenFiles
+    from onnxprep.runtime.running import as_json_values, run_files, shown
+    from onnxprep.runtime.saving import save_arrays
+
+    files = GivenFiles(inputs)
+    results = run_files(model, files, provider, tell)
     if save is not None:
-        save_arrays(results, save)
+        save_arrays([outputs for _, outputs in results], save, model, files.paths)
     if as_json:
         say_json([{"input": name, "outputs": as_json_values(outputs)} for name, outputs in results])
         return

@@ -14,7 +14,12 @@ from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
 @click.argument("model", type=FILE)
 @click.option("--spec", type=FILE, required=True, help="The spec: YAML or JSON.")
 @click.option("-o", "--output", type=FILE, required=True, help="Where the new file goes.")
-@click.option("--golden", multiple=True, metavar="[NAME=]FILE", help="Record this input (.npy or picture) as proof.")
+@click.option(
+    "--golden",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Record this input (.npy or picture) as proof: each plain FILE a sample, each NAME=FILE in all.",
+)
 @click.option(
     "--expect", multiple=True, metavar="VALUE=T.npy", help="What training made of the golden, for this value."
 )
@@ -40,17 +45,15 @@ def export(
     """Attach SPEC's steps to MODEL, validate, store the spec and its proof, and write one file."""
     start = time.perf_counter()
     from onnxprep.runtime.export import export as export_model
-    from onnxprep.runtime.files import read_array
-    from onnxprep.runtime.pictures import golden_inputs
-    from onnxprep.spec.document import Spec
+    from onnxprep.runtime.given import GivenFiles
 
     imported = time.perf_counter() - start
     report = export_model(
         model,
         spec,
         output,
-        goldens=[golden_inputs(golden, Spec.load(spec))] if golden else [],
-        expect={name: read_array(path) for name, path in named_files(expect, "--expect").items()},
+        goldens=GivenFiles(golden),
+        expect=named_files(expect, "--expect"),
         providers=provider,
         run=not no_run,
         strict=strict,
@@ -80,8 +83,17 @@ def strip(model: Path, output: Path, force: bool, as_json: bool) -> None:
 
     stripped = strip_model(model, output, force=force)
     if as_json:
-        say_json({"ok": True, "out": str(output), "exact": stripped.exact, "reason": stripped.reason})
+        say_json(
+            {
+                "ok": True,
+                "out": str(output),
+                "exact": stripped.exact,
+                "state": stripped.state,
+                "reason": stripped.reason,
+            }
+        )
         return
-    say(f"wrote {output}: " + ("the original file, byte for byte" if stripped.exact else "an equal model"))
+    what = {"exact": "the original file, byte for byte", "equal": "an equal model"}
+    say(f"wrote {output}: {what.get(stripped.state, 'the model without the steps, which is not the original')}")
     if stripped.reason:
-        tell(f"not byte for byte: {stripped.reason}")
+        tell(f"not {'the original' if stripped.state == 'changed' else 'byte for byte'}: {stripped.reason}")

@@ -94,10 +94,10 @@ class Own:
 
 def refuse_augmented(model: ModelProto) -> None:
     """Raises a ContractError for a model that has steps already."""
-    if any(name.startswith(names.PREFIX) for name in _all_names(model)) or metadata.read(model):
-        raise ContractError(
-            "already has onnxprep steps", at="model", expected="a model without them", hint="`onnxprep strip` it first"
-        )
+    stored = metadata.read(model)
+    if stored or names.any_of_ours(model):
+        hint = "`onnxprep strip` it first" if metadata.UNDO in stored else "use the file that the steps came into"
+        raise ContractError("already has onnxprep steps", at="model", expected="a model without them", hint=hint)
 
 
 def _refuse(model: ModelProto, plan: Plan) -> None:
@@ -112,10 +112,6 @@ def _refuse(model: ModelProto, plan: Plan) -> None:
                 "is no output of the model", at=f"model.outputs.{value}", expected=_list(known.outputs), got=name
             )
     _refuse_taken(model, plan)
-
-
-def _all_names(model: ModelProto) -> set[str]:
-    return names.tensor_names(model) | {node.name for graph in names.graphs(model) for node in graph.node}
 
 
 def _refuse_taken(model: ModelProto, plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
@@ -24,23 +25,40 @@ def cut(model: ModelProto, side: str, outputs: Mapping[str, str]) -> ModelProto:
     return _model(model, side, nodes, [helper.make_value_info(name, proto) for name, proto in wanted.items()])
 
 
-def cut_declared(model: ModelProto, side: str) -> ModelProto:
-    """The nodes of one side with what leaves them as outputs, typed as the model declares it."""
+def cut_declared(
+    model: ModelProto, side: str, crossing: Mapping[str, ValueInfoProto] = MappingProxyType({})
+) -> ModelProto:
+    """The nodes of one side with what leaves them as outputs, typed as the model declares it.
+
+    A length that the model declares as negative, as old exporters write what they do not know, is left open.
+
+    Args:
+        model: an augmented model.
+        side: ``"pre"`` or ``"post"``.
+        crossing: types of tensors of the other side, which the model does not declare.
+    """
     nodes = _nodes(model, side)
     made = {name for node in nodes for name in node.output}
     known = _known(model)
-    return _model(model, side, nodes, [info for name, info in known.items() if name in made])
+    outputs = [_without_negatives(info) for name, info in known.items() if name in made]
+    return _model(model, side, nodes, outputs, crossing)
 
 
 def _nodes(model: ModelProto, side: str) -> list[NodeProto]:
     return [node for node in model.graph.node if node.name.startswith(f"onnxprep/{side}.")]
 
 
-def _model(model: ModelProto, side: str, nodes: list[NodeProto], outputs: list[ValueInfoProto]) -> ModelProto:
+def _model(
+    model: ModelProto,
+    side: str,
+    nodes: list[NodeProto],
+    outputs: list[ValueInfoProto],
+    crossing: Mapping[str, ValueInfoProto] = MappingProxyType({}),
+) -> ModelProto:
     made = {name for node in nodes for name in node.output}
-    known = _known(model)
+    known = {**crossing, **_known(model)}
     needed = dict.fromkeys(name for node in nodes for name in _read(node) if name not in made)
-    inputs = [known[name] for name in needed if name in known]
+    inputs = [_without_negatives(known[name]) for name in needed if name in known]
     graph = helper.make_graph(nodes, f"onnxprep.{side}", inputs, outputs)
     return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
@@ -48,6 +66,18 @@ def _model(model: ModelProto, side: str, nodes: list[NodeProto], outputs: list[V
 def _known(model: ModelProto) -> Mapping[str, ValueInfoProto]:
     graph = model.graph
     return {info.name: info for infos in (graph.value_info, graph.output, graph.input) for info in infos}
+
+
+def _without_negatives(info: ValueInfoProto) -> ValueInfoProto:
+    dims = info.type.tensor_type.shape.dim
+    if not any(dim.dim_value < 0 for dim in dims):
+        return info
+    copy = ValueInfoProto()
+    copy.CopyFrom(info)
+    for dim in copy.type.tensor_type.shape.dim:
+        if dim.dim_value < 0:
+            dim.ClearField("dim_value")
+    return copy
 
 
 def _read(node: NodeProto) -> Iterable[str]:

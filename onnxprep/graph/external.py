@@ -134,7 +134,7 @@ def _tensors(model: ModelProto) -> Iterator[TensorProto]:
         yield from _in_graph(training.initialization)
         yield from _in_graph(training.algorithm)
     for function in model.functions:
-        yield from _in_nodes(function.node)
+        yield from tensors_in(function.node)
         for attribute in function.attribute_proto:
             yield from _in_attribute(attribute)
 
@@ -143,10 +143,11 @@ def _in_graph(graph: GraphProto) -> Iterator[TensorProto]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from _in_sparse(sparse)
-    yield from _in_nodes(graph.node)
+    yield from tensors_in(graph.node)
 
 
-def _in_nodes(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
+def tensors_in(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
+    """Every tensor in the attributes of the nodes, at any depth."""
     for node in nodes:
         for attribute in node.attribute:
             yield from _in_attribute(attribute)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from onnxprep.spec.plan import Plan, PlannedStep
-from onnxprep.tensor import TensorSpec
+from onnxprep.tensor import Dim, TensorSpec
+
+_NUMBERS = ("uint8", "int8", "int32", "int64", "float16", "float32", "float64")
+"""What ``to_dtype`` gives."""
 
 
 def hint_for(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
@@ -16,7 +19,13 @@ def hint_for(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: Ten
 
 
 def _dtype(ours: TensorSpec, theirs: TensorSpec) -> str:
-    cast = f"`to_dtype: {{dtype: {theirs.dtype}}}`"
+    """``to_dtype`` where it goes from the one to the other; it asks for a rounding from float to integer."""
+    if theirs.dtype not in _NUMBERS or ours.dtype not in (*_NUMBERS, "bool"):
+        return ""
+    rounds = ours.dtype.startswith("float") and not theirs.dtype.startswith("float")
+    cast = f"`to_dtype: {{dtype: {theirs.dtype}{', rounding: half_even' if rounds else ''}}}`"
+    if theirs.dtype == "float16" and ours.dtype in ("float64", "int32", "int64"):
+        return f"add `to_dtype: {{dtype: float32}}` and behind it {cast}"
     if ours.dtype == "uint8" and theirs.dtype.startswith("float"):
         return f"add `rescale` for values in 0..1, or {cast} for values in 0..255"
     return f"add {cast}"
@@ -49,7 +58,7 @@ def _channels(ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
     pair = (ours.dim("C"), (theirs.shape or ())[axis])
     return {
         (1, 3): "add `gray_to_rgb`",
-        (3, 1): "add `to_grayscale`",
+        (3, 1): "no step makes gray of colour: declare the input as GRAY, with one channel",
         (4, 3): "add `drop_alpha`",
     }.get(pair, "")  # type: ignore[arg-type]  # other pairs are simply not found
 
@@ -60,12 +69,18 @@ def _size(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: Tensor
     letter = ours.layout[axis] if ours.layout else ""
     if letter in ("H", "W") and ours.is_image:
         height, width = (theirs.shape[ours.axis(side)] for side in "HW")
+        if 0 in (height, width):
+            return f"the model wants {_shown(height)} x {_shown(width)} pixels: is its input declared rightly?"
         sizing = _sizing(plan, step)
         where = f"{sizing.path} ({sizing.name})" if sizing else "the size of the input"
-        return f"the model wants {height} x {width} (height x width): change {where}"
-    if letter == "N" or axis == 0:
+        return f"the model wants {_shown(height)} x {_shown(width)} (height x width): change {where}"
+    if (letter == "N" or axis == 0) and theirs.shape[axis]:
         return f"the model has a fixed batch of {theirs.shape[axis]}: declare the input's first axis as N, or as {theirs.shape[axis]}"
     return ""
+
+
+def _shown(length: Dim) -> str:
+    return "any" if length is None else str(length)
 
 
 def _sizing(plan: Plan, step: PlannedStep | None) -> PlannedStep | None:

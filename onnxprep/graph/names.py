@@ -16,7 +16,8 @@ PREFIX = "onnxprep/"
 
 def is_ours(node: NodeProto) -> bool:
     """Whether the node was written by onnxprep."""
-    return node.name.startswith(PREFIX)
+    name: str | bytes = node.name  # protobuf hands out a text that is not UTF-8 as bytes
+    return isinstance(name, str) and name.startswith(PREFIX)
 
 
 def nested(graph: GraphProto) -> Iterator[GraphProto]:
@@ -58,6 +59,22 @@ def tensor_names(model: ModelProto) -> set[str]:
             found.update(entry.value for entry in annotation.quant_parameter_tensor_names)
     found.discard("")
     return found
+
+
+def read_names(model: ModelProto) -> set[str]:
+    """Every tensor that a node reads or a graph gives, at any depth."""
+    found: set[str] = set()
+    for graph in graphs(model):
+        found.update(info.name for info in graph.output)
+        for node in graph.node:
+            found.update(node.input)
+    return found
+
+
+def any_of_ours(model: ModelProto) -> bool:
+    """Whether a node or a tensor, at any depth, is called as only ours are."""
+    nodes = (node.name for graph in graphs(model) for node in graph.node)
+    return any(name.startswith(PREFIX) for found in (tensor_names(model), nodes) for name in found)
 
 
 def symbols(model: ModelProto) -> set[str]:

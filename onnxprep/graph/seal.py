@@ -6,12 +6,12 @@ It finds accidents, not attackers: whoever rewrites a part can rewrite its finge
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from onnxprep.errors import ParityError
+from onnxprep.errors import ParityError, SpecError
 from onnxprep.spec.document import canonical
+from onnxprep.spec.reading import read_json
 
 SEAL = "onnxprep.seal"
 _DIGITS = 16
@@ -31,9 +31,9 @@ def check(stored: Mapping[str, str]) -> None:
         ParityError: the first key and path that differ.
     """
     try:
-        sealed = json.loads(stored.get(SEAL, ""))
+        sealed = read_json(stored.get(SEAL, ""))
         expected = {str(key): {str(path): str(mark) for path, mark in parts.items()} for key, parts in sealed.items()}
-    except (ValueError, AttributeError):
+    except (SpecError, AttributeError):
         raise _changed("is missing or damaged", SEAL) from None
     for key in expected:
         if key not in stored:
@@ -63,9 +63,9 @@ def _changed(problem: str, key: str) -> ParityError:
 
 def _json_problem(text: str) -> str:
     try:
-        json.loads(text)
-    except ValueError as error:
-        return str(error)[:80]
+        read_json(text)
+    except SpecError as error:
+        return f"{error.at}: {error.problem}".removeprefix(": ")[:80]
     return "it is no document"
 
 
@@ -73,8 +73,8 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
     """The whole under the empty path, and the parts of a JSON document down to the third level."""
     yield "", _mark(text)
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = read_json(text)
+    except SpecError:
         return
     if isinstance(document, dict):
         yield from _below(document, "", _DEPTH)

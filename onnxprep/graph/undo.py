@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, OperatorSetIdProto, ValueInfoProto
@@ -22,19 +22,30 @@ from onnxprep.graph.signature import initialized_names
 
 @dataclass(frozen=True)
 class Stripped:
-    """The original model.
+    """The model without the steps.
 
     Attributes:
         model: it.
         data: it, serialised.
-        exact: whether ``data`` is the original file, byte for byte (its sha256 has been compared).
-        reason: why not; empty where it is.
+        state: ``exact``: ``data`` is the original file, byte for byte (its sha256 has been compared). ``equal``: the
+            original model, which its file wrote in another way. ``changed``: another tool has changed the body since,
+            or it was rewritten for a higher opset, so that the original is gone.
+        reason: why it is not exact; empty where it is.
+        untouched: whether the body is the one that the steps were attached to.
+        keys: metadata keys besides our own that were added with the steps.
     """
 
     model: ModelProto
     data: bytes
-    exact: bool
+    state: Literal["exact", "equal", "changed"]
     reason: str = ""
+    untouched: bool = True
+    keys: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether this is the original file, byte for byte."""
+        return self.state == "exact"
 
 
 def record(original: ModelProto, original_bytes: bytes, *, keys: Collection[str] = (), rewritten: bool = False) -> str:
@@ -49,10 +60,12 @@ def record(original: ModelProto, original_bytes: bytes, *, keys: Collection[str]
     graph = original.graph
     initialized = initialized_names(original)
     known = {info.name for info in graph.value_info}
+    data = original.SerializeToString()
     entry = {
-        "exact": not rewritten and original.SerializeToString() == original_bytes,
+        "exact": not rewritten and data == original_bytes,
         "rewritten": rewritten,
         "sha256": hashlib.sha256(original_bytes).hexdigest(),
+        "body": hashlib.sha256(data).hexdigest(),
         # an old model lists its weights as inputs, by the hundred: they never leave the graph
         "inputs": [[at, _text(info)] for at, info in enumerate(graph.input) if info.name not in initialized],
         "outputs": [_text(info) for info in graph.output],
@@ -75,21 +88,25 @@ def strip(model: ModelProto) -> Stripped:
     copy.CopyFrom(model)
     try:
         _restore(copy, entry)
+        keys = tuple(str(key) for key in entry["metadata"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, DecodeError) as error:
         raise _unreadable() from error
     _refuse_dangling(copy)
     data = copy.SerializeToString()
-    if hashlib.sha256(data).hexdigest() == entry.get("sha256"):
-        return Stripped(copy, data, exact=True)
-    return Stripped(copy, data, exact=False, reason=_reason(entry))
+    digest = hashlib.sha256(data).hexdigest()
+    if digest == entry.get("sha256"):
+        return Stripped(copy, data, "exact", keys=keys)
+    untouched = digest == entry.get("body")
+    state: Literal["equal", "changed"] = "equal" if untouched and not entry.get("rewritten") else "changed"
+    return Stripped(copy, data, state, _reason(entry, untouched=untouched), untouched, keys)
 
 
-def _reason(entry: dict[str, Any]) -> str:
+def _reason(entry: dict[str, Any], *, untouched: bool) -> str:
+    if not untouched:
+        return "the body has been changed since the steps were attached"
     if entry.get("rewritten"):
         return "its body was rewritten for a higher opset when the steps were attached"
-    if not entry.get("exact"):
-        return "the original file was written in another way than protobuf writes this model; the model is equal"
-    return "the body has been changed since the steps were attached"
+    return "the original file was written in another way than protobuf writes this model; the model is equal"
 
 
 def _text(message: ValueInfoProto | OperatorSetIdProto) -> str:
@@ -102,7 +119,7 @@ def _text(message: ValueInfoProto | OperatorSetIdProto) -> str:
 def _read_record(model: ModelProto) -> dict[str, Any]:
     text = metadata.read(model).get(metadata.UNDO)
     if text is None:
-        if not metadata.onnxprep_nodes(model):
+        if not names.any_of_ours(model):
             raise ContractError("has no onnxprep steps", at="model", expected="a model that onnxprep exported")
         raise ContractError(
             "has onnxprep steps, but not the record of what it was before", at="model",
@@ -141,11 +158,13 @@ def _restore(model: ModelProto, entry: dict[str, Any]) -> None:
         inputs.insert(at, _info(text))
     outputs = [_info(text) for text in entry["outputs"]]
     imports = [OperatorSetIdProto.FromString(_bytes(text)) for text in entry["opset_imports"]]
+    imports += _imported_since(model, {imported.domain for imported in imports})
     del graph.input[:], graph.output[:], model.opset_import[:]
     graph.input.extend(inputs)
     graph.output.extend(outputs)
     model.opset_import.extend(imports)
     _remove_infos(model, set(entry["value_info"]))
+    _remove_weights(model)
     metadata.remove(model, entry["metadata"])
 
 
@@ -155,6 +174,33 @@ def _remove_infos(model: ModelProto, added: set[str]) -> None:
     for k in reversed(range(len(infos))):
         if infos[k].name in added or infos[k].name.startswith(names.PREFIX):
             del infos[k]
+
+
+def _remove_weights(model: ModelProto) -> None:
+    """Constants of ours that an optimiser made initializers, where nothing reads them any more."""
+    graph, read = model.graph, names.read_names(model)
+    for k in reversed(range(len(graph.initializer))):
+        if _is_left_over(graph.initializer[k].name, read):
+            del graph.initializer[k]
+    for k in reversed(range(len(graph.sparse_initializer))):
+        if _is_left_over(graph.sparse_initializer[k].values.name, read):
+            del graph.sparse_initializer[k]
+
+
+def _is_left_over(name: str, read: Collection[str]) -> bool:
+    return name.startswith(names.PREFIX) and name not in read
+
+
+def _imported_since(model: ModelProto, known: set[str]) -> list[OperatorSetIdProto]:
+    """Imports of domains that another tool has brought into the body, as quantisers do."""
+    used = {node.domain for graph in names.graphs(model) for node in graph.node} - known
+    found = []
+    for imported in model.opset_import:
+        if imported.domain in used:
+            copy = OperatorSetIdProto()
+            copy.CopyFrom(imported)
+            found.append(copy)
+    return found
 
 
 def _bytes(text: str) -> bytes:
@@ -177,11 +223,14 @@ def _refuse_dangling(model: ModelProto) -> None:
     made = initialized_names(model) | {info.name for info in graph.input} | {""}
     made |= {name for node in graph.node for name in node.output}
     read = [name for node in graph.node for name in node.input] + [info.name for info in graph.output]
-    deep = [name for inner in names.graphs(model) for node in inner.node for name in node.input]
     missing = next((name for name in read if name not in made), None)
-    missing = missing or next((name for name in deep if name.startswith(names.PREFIX)), None)
-    if missing is not None:
-        raise ContractError(
-            f"the steps cannot be taken out: {missing} would be read but never made", at="model",
-            expected="the body that export found", hint="another tool has changed nodes where steps and body meet; use the original file",
-        )  # fmt: skip
+    missing = missing or next((name for name in sorted(names.read_names(model)) if name.startswith(names.PREFIX)), None)
+    if missing is None:
+        return
+    problem = f"{missing} would be read but never made"
+    if missing in made:
+        problem = f"the body reads {missing}, which belongs to them"
+    raise ContractError(
+        f"the steps cannot be taken out: {problem}", at="model",
+        expected="the body that export found", hint="another tool has changed nodes where steps and body meet; use the original file",
+    )  # fmt: skip

@@ -99,9 +99,12 @@ def bands(taps: Taps, block: int) -> Bands:
 
 
 def float_pair(weights: Int64) -> tuple[Float32, Float32]:
-    """``(high, low / 256)`` with ``k = 256 * high + low``, |low| <= 128."""
-    high = np.floor(weights / 256 + 0.5)
-    return high.astype(np.float32), (weights / 256 - high).astype(np.float32)
+    """``(high, low / 4096)`` with ``k = 4096 * high + low``, |low| <= 2048, |high| <= 1408.
+
+    Integers of 11 bits, times a power of two: exact even where a GPU multiplies float32 as TF32.
+    """
+    high = np.floor(weights / 4096 + 0.5)
+    return high.astype(np.float32), (weights / 4096 - high).astype(np.float32)
 
 
 def digits(weights: Int64) -> UInt8:

@@ -42,7 +42,7 @@ def unpacked(written: Mapping[str, Any], at: str) -> Array:
     try:
         shape = tuple(int(n) for n in written["shape"])
         array = _texts(written, shape) if written["dtype"] == "string" else _numbers(written, shape)
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, zlib.error) as error:
         raise ParityError(
             "cannot be read", at=at, got=str(error)[:120], hint="the file was changed or damaged"
         ) from None
@@ -106,7 +106,8 @@ def _differing(got: Array, expected: Array, tolerance: float) -> Array:
     if got.dtype.kind != "f":
         return np.asarray(got != expected)
     bits = f"u{got.dtype.itemsize}"
-    a, b = (np.ascontiguousarray(array).view(bits).reshape(array.shape) for array in (got, expected))
+    native = got.dtype.newbyteorder("=")  # values are compared, whatever order their bytes have
+    a, b = (np.ascontiguousarray(array, native).view(bits).reshape(array.shape) for array in (got, expected))
     differing = np.asarray(a != b)
     differing &= ~(np.isnan(got) & np.isnan(expected))
     if tolerance:

@@ -10,6 +10,15 @@ from onnxprep.errors import UsageError
 from onnxprep.graph.external import FileState, check_files, locations
 
 
+def weights(model: ModelProto, source: Path) -> list[Path]:
+    """The files that hold the model's external data.
+
+    Raises:
+        ContractError: a reference is damaged.
+    """
+    return [source.parent / path for path in dict.fromkeys(entry.path for entry in locations(model))]
+
+
 def refuse_unreachable(model: ModelProto, source: Path, out: Path) -> None:
     """Refuses an output that could not use the model's external data.
 

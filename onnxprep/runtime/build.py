@@ -11,6 +11,7 @@ from onnx import ModelProto
 from onnxprep.errors import ContractError
 from onnxprep.graph import undo
 from onnxprep.graph.standalone import standalone
+from onnxprep.runtime.beside import weights
 from onnxprep.runtime.files import Draft, check_output, read_model
 from onnxprep.spec.bind import bind_alone
 from onnxprep.spec.document import Spec
@@ -38,6 +39,7 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.St
     source, target = Path(model), Path(out)
     check_output(target, [source], force=force)
     joined, _ = read_model(source)
+    check_output(target, [source, *weights(joined, source)], force=force)
     try:
         stripped = undo.strip(joined)
     except ContractError as error:

@@ -21,15 +21,17 @@ from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.seal import SEAL, seal
 from onnxprep.runtime import golden
-from onnxprep.runtime.beside import refuse_unreachable
+from onnxprep.runtime.beside import refuse_unreachable, weights
 from onnxprep.runtime.files import Draft, check_output, read_model
+from onnxprep.runtime.given import GivenFiles
+from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
+from onnxprep.runtime.spill import SideFiles, spill
 from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.plan import lines
-from onnxprep.tensor import Array
 
 
 @dataclass
@@ -69,8 +71,8 @@ def export(
     spec: Spec | str | Path | Mapping[str, Any],
     out: str | Path,
     *,
-    goldens: Sequence[Mapping[str, Array]] = (),
-    expect: Mapping[str, Array] | None = None,
+    goldens: Sequence[Mapping[str, Any]] | GivenFiles = (),
+    expect: Mapping[str, Any] | None = None,
     providers: Sequence[str] = (),
     run: bool = True,
     strict: bool = False,
@@ -83,8 +85,8 @@ def export(
         model: the exported ONNX file; it is never changed.
         spec: a Spec, a path to one, its text, or plain data.
         out: where the new file goes; beside the original where weights lie in files of their own.
-        goldens: inputs to record, each a mapping from graph input to array.
-        expect: what training made of the first golden's inputs, by value name.
+        goldens: inputs to record, each a mapping from graph input to array; or files, as the command line names them.
+        expect: what training made of the one golden's inputs, by value name: arrays, or paths of .npy files.
         providers: onnxruntime providers to load the result with; the CPU by default.
         run: False to leave out loading the whole model (and so goldens).
         strict: whether what cannot be proven about the fit is an error.
@@ -97,15 +99,20 @@ def export(
     source, target = Path(model), Path(out)
     report = Report(target)
     loaded = spec if isinstance(spec, Spec) else Spec.load(spec)
-    if not run and (goldens or expect):
+    proof = Proof.of(goldens, expect or {})
+    if not run and proof:
         raise UsageError("a golden needs a run", at="--golden", hint="leave out --no-run")
-    check_output(target, [source, *([Path(spec)] if isinstance(spec, Path) else [])], force=force)
+    read = [source, *loaded.read_from, *proof.paths]
+    check_output(target, read, force=force)
     with report.timed("read"):
         joined, data = read_model(source)
+        read += weights(joined, source)
+        check_output(target, read, force=force)
         refuse_unreachable(joined, source, target)
     with report.timed("plan"):
         fitted = fit(loaded, joined, strict=strict)
         images = image_entries(joined, fitted.plan)
+        proof = proof.read(fitted)
     number = default_opset(joined)
     with report.timed("opset"):
         body = raised(joined, fitted, source.parent, upgrade=upgrade_opset)
@@ -119,7 +126,7 @@ def export(
     stored = _stored(fitted, joined, undone, data)
     metadata.write(joined, images | stored)
     _describe(report, fitted, number, body)
-    _write(report, joined, stored, fitted, goldens, expect or {}, providers if run else None)
+    _write(report, joined, stored, fitted, proof, read, providers if run else None)
     report.sizes = (len(data), target.stat().st_size)
     return report
 
@@ -161,8 +168,8 @@ def _write(
     joined: ModelProto,
     stored: dict[str, str],
     fitted: Fitted,
-    goldens: Sequence[Mapping[str, Array]],
-    expect: Mapping[str, Array],
+    proof: Proof,
+    read: Sequence[Path],
     providers: Sequence[str] | None,
 ) -> None:
     """Draft, load, record, seal, name: the file appears only when everything has held."""
@@ -175,9 +182,9 @@ def _write(
         if providers is not None:
             with report.timed("validate"):
                 sessions = load(draft.path, str(report.out), providers)
-                samples = record(sessions[0], joined, fitted, goldens, expect)
+                samples = record(sessions[0], joined, fitted, proof.samples, proof.expect)
             if samples:
-                text, beside = golden.spill(golden.dump(samples), report.out.parent)
+                text, beside = spill(golden.dump(samples), report.out)
                 stored[metadata.GOLDEN] = text
                 beside_too = sum(map(len, beside.values()))
                 report.goldens = [_golden_line(sample) for sample in samples]
@@ -188,10 +195,8 @@ def _write(
             added = {metadata.GOLDEN: stored[metadata.GOLDEN]} if metadata.GOLDEN in stored else {}
             metadata.write(tail, {**added, SEAL: seal(stored)})
             draft.write(tail.SerializeToString())
-            for path, content in beside.items():
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-            draft.keep()
+            with SideFiles(beside, read) as side:
+                side.keep(draft)
 
 
 def _golden_line(sample: golden.Sample) -> str:

@@ -1,20 +1,18 @@
-"""Files at the edge: models and arrays in, models out in one move."""
+"""Files at the edge: models in, models out in one move, and never over what was read."""
 
 from __future__ import annotations
 
-import io
-import math
+import contextlib
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 from onnx import ModelProto
 
 from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph.parse import parse
-from onnxprep.tensor import Array
 
 
 def read_bytes(path: Path) -> bytes:
@@ -23,11 +21,39 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         UsageError: it cannot be read.
     """
+    _check_name(path)
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(reason.lower(), at=str(path), expected="a readable file") from None
+        raise UsageError(reason(error), at=str(path), expected="a readable file") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file, links followed.
+
+    Raises:
+        UsageError: no file can have this name.
+    """
+    _check_name(path)
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        raise UsageError(reason(error), at=str(path), expected="a readable file") from None
+
+
+def reason(error: Exception) -> str:
+    """What the system says, in lower case."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _check_name(path: Path) -> None:
+    """ONNX Runtime takes paths as UTF-8 only; no system takes NUL."""
+    if "\0" in str(path):
+        raise UsageError("holds a NUL", at=str(path), expected="a path")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError("is not UTF-8", at=str(path), expected="a path in UTF-8") from None
 
 
 def read_model(path: Path) -> tuple[ModelProto, bytes]:
@@ -44,35 +70,52 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
         raise error.inside(str(path)) from None
 
 
-def check_output(out: Path, inputs: list[Path], *, force: bool) -> None:
-    """Refuses an output that is an input, that exists, or whose folder does not.
+def check_output(out: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    """Refuses an output that is an input, that exists, that is no regular file, or whose folder does not exist.
+
+    Args:
+        out: what is to be written.
+        inputs: every file that was read for it.
+        force: whether a regular file may be replaced.
 
     Raises:
         UsageError: as said.
     """
-    for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise UsageError("is the input too", at=str(out), expected="another path: inputs are never overwritten")
-    if out.is_dir():
+    _check_name(out)
+    if any(_same(out, path) for path in inputs):
+        raise UsageError("is the input too", at=str(out), expected="another path: inputs are never overwritten")
+    try:
+        there, folder, regular, parent = os.path.lexists(out), out.is_dir(), out.is_file(), out.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise UsageError(reason(error), at=str(out), expected="a file that can be written") from None
+    if folder:
         raise UsageError("is a folder", at=str(out), expected="the path of a file")
-    if out.exists() and not force:
+    if there and not regular:  # a pipe, a device, a link to nowhere
+        raise UsageError("is not a regular file", at=str(out), expected="a path that is free, or a regular file")
+    if there and not force:
         raise UsageError("exists", at=str(out), expected="a path that is free", hint="--force overwrites it")
-    if not out.parent.is_dir():
+    if not parent:
         raise UsageError("there is no such folder", at=str(out.parent), expected="a folder to write to")
+
+
+def _same(out: Path, path: Path) -> bool:
+    return os.path.exists(out) and os.path.exists(path) and out.samefile(path)  # noqa: PTH110  # raises for no name
 
 
 class Draft:
     """A file that appears whole under its name or not at all; leaving the block without ``keep`` removes it."""
 
     def __init__(self, out: Path) -> None:
-        self.path = out.with_name(f".{out.name}.{os.getpid()}.part")
+        # a name of its own length: the final one may be as long as names can be
+        self.path = out.with_name(f".onnxprep.{os.getpid()}.{secrets.token_hex(4)}.part")
         self._out = out
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         """Adds to the draft."""
@@ -93,27 +136,4 @@ class Draft:
         try:
             action()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(reason, at=str(self._out), expected="a file that can be written") from None
-
-
-def read_array(path: Path) -> Array:
-    """The array in a .npy file; its header is checked against the file's size before anything is allocated.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    data = read_bytes(path)
-    stream = io.BytesIO(data)
-    try:
-        major, _ = np.lib.format.read_magic(stream)
-        reader = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = reader(stream)
-    except (ValueError, EOFError) as error:
-        raise UsageError(f"is not a .npy file: {str(error)[:100]}", at=str(path)) from None
-    if dtype.hasobject:
-        raise UsageError("holds Python objects", at=str(path), expected="numbers")
-    if len(data) - stream.tell() != math.prod(shape) * dtype.itemsize:
-        raise UsageError("is cut short or longer than its header says", at=str(path))
-    array = np.frombuffer(data, dtype, offset=stream.tell())
-    return np.array(array.reshape(shape, order="F" if fortran else "C"))
+            raise UsageError(reason(error), at=str(self._out), expected="a file that can be written") from None

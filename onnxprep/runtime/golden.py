@@ -31,12 +31,9 @@ from onnxprep.errors import ParityError
 from onnxprep.graph.trace import Traced
 from onnxprep.runtime import arrays
 from onnxprep.runtime.session import version
-from onnxprep.spec.document import canonical
 from onnxprep.tensor import Array
 
 FORMAT = 1
-INLINE_BYTES = 2**20
-"""A longer golden goes beside the model."""
 RELATIVE_TOLERANCE = 1e-4
 """Of the largest expected magnitude, at least of 1: what kernels of different versions and machines may differ by."""
 
@@ -116,7 +113,7 @@ def load(text: str, folder: Path) -> list[Sample]:
     try:
         document = json.loads(text)
         return [_load_sample(item, f"samples[{i}]", folder) for i, item in enumerate(document["samples"])]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         hint = "the file was changed or damaged after export"
         raise ParityError("cannot be read", at="golden", got=str(error)[:120], hint=hint) from None
 
@@ -134,32 +131,6 @@ def _load_sample(item: Mapping[str, Any], at: str, folder: Path) -> Sample:
 def _load_step(written: Mapping[str, Any]) -> StepRecord:
     axes = tuple(int(axis) for axis in written["axes"])
     return StepRecord(Traced(str(written["tensor"]), str(written["dtype"]), axes), str(written["sha256"]))
-
-
-# beside the model --------------------------------------------------------------------------------------------------
-
-
-def spill(document: dict[str, Any], folder: Path) -> tuple[str, dict[Path, bytes]]:
-    """The golden as text, and the files it needs beside the model: none while it is short.
-
-    ONNX's own layout: ``test_data_set_N/input_0.pb``, each a TensorProto.
-    """
-    text = canonical(document)
-    if len(text) <= INLINE_BYTES:
-        return text, {}
-    files: dict[Path, bytes] = {}
-    number = 0
-    for sample in document["samples"]:
-        while (folder / f"test_data_set_{number}").exists():
-            number += 1
-        for kind, key in (("input", "inputs"), ("output", "values")):
-            for k, (name, written) in enumerate(sample[key].items()):
-                place = f"test_data_set_{number}/{kind}_{k}.pb"
-                array = arrays.unpacked(written, name)
-                files[folder / place] = numpy_helper.from_array(array, name).SerializeToString()
-                sample[key][name] = {k: v for k, v in written.items() if k not in ("zlib", "text")} | {"file": place}
-        number += 1
-    return canonical(document), files
 
 
 def _load(written: Mapping[str, Any], at: str, folder: Path) -> Array:
@@ -180,11 +151,13 @@ def _read_tensor(path: Path, written: Mapping[str, Any], at: str) -> Array:
     if not text and path.stat().st_size > size + 4096:
         raise ParityError("is longer than its shape says", at=at, got=str(path))
     try:
-        array = np.asarray(numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes())))
-    except (DecodeError, ValueError, TypeError) as error:
+        tensor = onnx.TensorProto.FromString(path.read_bytes())
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise ParityError("refers to another file", at=at, expected="a tensor with its values", got=str(path))
+        array = np.asarray(numpy_helper.to_array(tensor))
+        if text:
+            texts = [item.decode() if isinstance(item, bytes) else item for item in array.ravel()]
+            return np.array(texts, object).reshape(array.shape)
+    except (DecodeError, ValueError, TypeError, OSError) as error:
         raise ParityError("cannot be read", at=at, got=str(error)[:120]) from None
-    return (
-        np.array([t.decode() if isinstance(t, bytes) else t for t in array.ravel()], object).reshape(array.shape)
-        if text
-        else array
-    )
+    return array

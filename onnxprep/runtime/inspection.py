@@ -10,15 +10,17 @@ from typing import Any
 
 from onnx import ModelProto, helper
 
-from onnxprep.errors import ContractError, OnnxprepError
-from onnxprep.graph import metadata
+from onnxprep.errors import ContractError, SpecError
+from onnxprep.graph import metadata, undo
 from onnxprep.graph.external import locations
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.files import read_model
-from onnxprep.runtime.pipeline import stored_spec
+from onnxprep.runtime.nodes import refuse_outside
+from onnxprep.runtime.stored import stored_spec
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
+from onnxprep.spec.reading import read_json
 from onnxprep.tensor import TensorSpec
 
 
@@ -33,7 +35,6 @@ def inspect(path: Path) -> dict[str, Any]:
     stored = metadata.read(model)
     spec = stored_spec(stored, str(path))
     described = signature(model)
-    undo = _json(stored.get(metadata.UNDO, ""))
     found: dict[str, Any] = {
         "file": f"{path}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]}",
         "spec": f"{spec.name or 'unnamed'}, digest {spec.digest[:16]}, format 1, {stored.get(metadata.WRITER, '')}",
@@ -49,9 +50,20 @@ def inspect(path: Path) -> dict[str, Any]:
             f"{len(locations(model))} tensors in {name}" for name in dict.fromkeys(e.path for e in locations(model))
         ],
         "provenance": [f"{key}: {value}" for key, value in spec.provenance.items()],
-        "strip": "gives the original file, byte for byte" if undo.get("exact") else "gives an equal model",
+        "strip": _strip(model),
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _strip(model: ModelProto) -> str:
+    """What ``strip`` would give: tried, since other tools may have been at the file."""
+    try:
+        stripped = undo.strip(model)
+    except ContractError as error:
+        return f"is not possible: {error.at} {error.problem}"
+    if stripped.exact:
+        return "gives the original file, byte for byte"
+    return f"gives {'an equal model' if stripped.state == 'equal' else 'another model'}: {stripped.reason}"
 
 
 def _declared(spec: Spec, name: str, found: TensorSpec) -> TensorSpec:
@@ -64,10 +76,12 @@ def nodes_as_code(path: Path) -> str:
 
     Raises:
         ContractError: the model holds none, or onnxscript cannot print them.
+        ParityError: a constant of ours is kept in another file.
     """
     import onnxscript  # noqa: PLC0415  # half a second to import
 
     model, _ = read_model(path)
+    refuse_outside(metadata.onnxprep_nodes(model))
     texts = []
     for side in ("pre", "post"):
         nodes = [node for node in metadata.onnxprep_nodes(model) if node.name.startswith(f"onnxprep/{side}.")]
@@ -80,7 +94,13 @@ def nodes_as_code(path: Path) -> str:
             alone: ModelProto = helper.make_model(
                 graph, opset_imports=list(model.opset_import), ir_version=model.ir_version
             )
-            texts.append(str(onnxscript.proto2python(alone)))
+            try:
+                texts.append(str(onnxscript.proto2python(alone)))
+            except Exception as error:  # on damaged nodes it raises AssertionError, IndexError and more
+                got = str(error)[:120] or type(error).__name__
+                raise ContractError(
+                    "onnxscript cannot print our nodes", at=f"{path}: {side}process", got=got
+                ) from error
     if not texts:
         raise ContractError("holds no nodes of ours", at=str(path))
     return "\n".join(texts)
@@ -103,8 +123,8 @@ def _short(value: Any) -> str:
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = read_json(text)
+    except SpecError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -116,7 +136,7 @@ def _goldens(stored: dict[str, str]) -> list[str]:
         try:
             inputs = ", ".join(f"{name}{item['shape']}" for name, item in sample["inputs"].items())
             values = ", ".join(f"{name} (by {item['made_by']})" for name, item in sample["values"].items())
-        except (KeyError, TypeError, AttributeError, OnnxprepError):
+        except (KeyError, TypeError, AttributeError):
             inputs, values = "?", "damaged"
         lines.append(f"samples[{i}] {inputs} -> {values}")
     return lines

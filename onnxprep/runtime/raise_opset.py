@@ -15,6 +15,7 @@ from onnxprep.graph.opset import default_opset, needs, restampable, restamped, u
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.arrays import first_difference
 from onnxprep.runtime.session import Session
+from onnxprep.spec.plan import PlannedStep
 from onnxprep.tensor import Array, TensorSpec
 
 _SEEDS = (1, 2, 3)
@@ -41,13 +42,23 @@ def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) ->
     own, needed = default_opset(model), needs(fitted.plan)
     if own is None or own >= needed:
         return Raised(model)
+    step = next(step for step in fitted.plan.steps if step.step.min_opset > own)
+    try:
+        return _raised(model, own, needed, step, folder, upgrade=upgrade)
+    except ContractError as error:
+        place = error.at if error.at.startswith(step.path) else f"{step.path} ({step.name}), {error.at}"
+        raise ContractError(
+            error.problem, at=place, expected=error.expected, got=error.got, hint=error.hint or _HINT
+        ) from None
+
+
+def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, folder: Path, *, upgrade: bool) -> Raised:
     reasons = restampable(model, needed)
     if not reasons:
         copy = restamped(model, needed)
         _prove(model, copy, folder, f"opset {own} -> {needed}")
         return Raised(model, needed, "restamped, proven equal")
     if not upgrade:
-        step = next(step for step in fitted.plan.steps if step.step.min_opset > own)
         raise ContractError(
             f"`{step.name}` needs opset {step.step.min_opset}, the model has {own}",
             at=step.path,
@@ -63,17 +74,16 @@ def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) ->
 
 def _prove(before: ModelProto, after: ModelProto, folder: Path, what: str) -> None:
     """Both models on seeded inputs: equal bits, or an error."""
-    first, second = _session(before, folder), _session(after, folder)
-    for inputs in seeded(before):
-        expected, got = first.run(inputs), second.run(inputs)
+    try:
+        first, second = Session(before, folder=folder), Session(after, folder=folder)
+        runs = [(first.run(inputs), second.run(inputs)) for inputs in seeded(before)]
+    except ContractError as error:
+        raise error.inside(what) from None
+    for expected, got in runs:
         for name, array in expected.items():
             difference = first_difference(got[name], array)
             if difference:
                 raise ContractError("gives other numbers", at=f"{what}, output {name}", got=difference, hint=_HINT)
-
-
-def _session(model: ModelProto, folder: Path) -> Session:
-    return Session(model, folder=folder)
 
 
 def seeded(model: ModelProto) -> Iterator[dict[str, Array]]:
@@ -88,7 +98,10 @@ def _random(rng: np.random.Generator, spec: TensorSpec) -> Array:
     shape = tuple(d if isinstance(d, int) else _DEFAULT_LENGTH for d in spec.shape or ())
     if spec.dtype == "string":
         return np.full(shape, "a", dtype=object)
-    dtype = np.dtype(spec.dtype)
+    try:
+        dtype = np.dtype(spec.dtype)
+    except TypeError:
+        raise ContractError(f"has an input of {spec.dtype}, which cannot be made up for a comparison") from None
     if dtype.kind == "f":
         return np.asarray(rng.standard_normal(shape)).astype(dtype)
     return np.asarray(rng.integers(0, 2, shape)).astype(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto
@@ -13,8 +14,11 @@ from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.trace import Trace, traced_before
 from onnxprep.runtime import arrays
+from onnxprep.runtime.callers import Callers
 from onnxprep.runtime.golden import Expected, Sample, StepRecord, tolerance
+from onnxprep.runtime.inputs import as_array, checked, refuse_unknown
 from onnxprep.runtime.session import Session
+from onnxprep.spec.document import Spec
 from onnxprep.spec.messages import did_you_mean
 from onnxprep.tensor import Array
 
@@ -23,12 +27,13 @@ def record(
     session: Session,
     model: ModelProto,
     fitted: Fitted,
-    goldens: Sequence[Mapping[str, Array]],
-    expect: Mapping[str, Array],
+    goldens: Sequence[Mapping[str, Any]],
+    expect: Mapping[str, Any],
 ) -> list[Sample]:
     """One sample per golden input.
 
     Raises:
+        UsageError: a golden is not what the graph takes.
         ParityError: a value is not what training made; says where it differs first.
     """
     if expect and len(goldens) != 1:
@@ -37,15 +42,16 @@ def record(
             at="--expect",
             expected="one --golden: the picture that training made it from",
         )
+    wanted = {name: as_array(array, f"--expect {name}") for name, array in expect.items()}
     trace = traced_before(model, fitted.plan, default_opset(model) or 0) if goldens else {}
     samples = []
-    for inputs in goldens:
-        _check_inputs(session, inputs)
+    for given in goldens:
+        inputs = _inputs(session, fitted.spec, given)
         outputs = session.run(inputs)
         steps = step_arrays(model, trace, inputs)
         values = {name: _own(array, name, fitted) for name, array in outputs.items()}
-        for name, wanted in expect.items():
-            values[name] = _expected(name, wanted, {**steps, **outputs}, fitted)
+        for name, array in wanted.items():
+            values[name] = _expected(name, array, {**steps, **outputs}, fitted)
         recorded = {name: StepRecord(trace[name], arrays.digest(array)) for name, array in steps.items()}
         samples.append(Sample(inputs, values, recorded))
     return samples
@@ -65,10 +71,15 @@ def step_arrays(model: ModelProto, trace: Trace, inputs: Mapping[str, Array]) ->
     }
 
 
-def _check_inputs(session: Session, inputs: Mapping[str, Array]) -> None:
+def _inputs(session: Session, spec: Spec, given: Mapping[str, Any]) -> dict[str, Array]:
+    """What the graph takes, once the caller's steps before it have run."""
+    callers = Callers(spec)
+    refuse_unknown(given, [*session.inputs, *callers.free])
+    values = callers.run(callers.before, given)
     for name in session.inputs:
-        if name not in inputs:
+        if name not in values:
             raise UsageError("has no golden input", at=name, expected=f"--golden {name}=FILE")
+    return checked(values, spec.inputs, session.inputs)
 
 
 def _own(array: Array, name: str, fitted: Fitted) -> Expected:

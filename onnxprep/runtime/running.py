@@ -1,4 +1,4 @@
-"""Running on files: what ``onnxprep run`` does."""
+"""Running on files: what ``onnxprep run`` does, and how it shows the outputs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxprep.errors import UsageError
-from onnxprep.runtime.pictures import decodes_itself, named, read_input
+from onnxprep.runtime.given import GivenFiles, contents, decoded_here
 from onnxprep.runtime.pipeline import Pipeline
 from onnxprep.tensor import Array
 
@@ -17,24 +16,18 @@ _MANY = 16
 Results = list[tuple[str, dict[str, Array]]]
 
 
-def run_files(model: Path, items: Sequence[str], providers: Sequence[str], tell: Callable[[str], None]) -> Results:
-    """The outputs for every file; with one input each file is a run, with several all files are one.
+def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Callable[[str], None]) -> Results:
+    """The outputs of every run.
 
     Raises:
         UsageError: a file is not what its input takes.
         ContractError: the model holds no spec, or needs a caller step.
     """
     pipeline = Pipeline(model, providers)
-    names = [name for name in pipeline.inputs if name in pipeline.spec.inputs] or list(pipeline.inputs)
-    pairs = [(item, *named(item, names)) for item in items]
-    if any(decodes_itself(path, name, pipeline.spec) for _, name, path in pairs):
+    runs = files.runs(pipeline.spec, pipeline.graph_inputs)
+    if any(decoded_here(named, pipeline.spec) for run in runs for named in run):
         tell("decoded with Pillow, EXIF orientation not applied; decoding is not part of this spec")
-    if len(names) == 1:
-        return [(item, pipeline(**read_input(path, name, pipeline.spec))) for item, name, path in pairs]
-    feeds: dict[str, Any] = {}
-    for _, name, path in pairs:
-        feeds.update(read_input(path, name, pipeline.spec))
-    return [(", ".join(items), pipeline(**feeds))]
+    return [(", ".join(named.item for named in run), pipeline(**contents(run, pipeline.spec))) for run in runs]
 
 
 def shown(outputs: Mapping[str, Array]) -> list[str]:
@@ -79,24 +72,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, list):
         return [_jsonable(item) for item in value]
     return str(value) if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def save_arrays(results: Results, folder: Path) -> None:
-    """Writes every output as ``<NAME>.npy``, with several runs ``<K>.<NAME>.npy``; texts as ``.txt``.
-
-    Raises:
-        UsageError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for k, (_, outputs) in enumerate(results):
-            for name, array in outputs.items():
-                safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
-                stem = safe if len(results) == 1 else f"{k}.{safe}"
-                if array.dtype.kind in "OUS":
-                    text = "\n".join(map(str, array.ravel())) + "\n"
-                    (folder / f"{stem}.txt").write_text(text, encoding="utf-8")
-                else:
-                    np.save(folder / f"{stem}.npy", array, allow_pickle=False)
-    except OSError as error:
-        raise UsageError((error.strerror or str(error)).lower(), at=str(folder)) from None

@@ -14,7 +14,7 @@ from onnxprep.errors import ContractError, UsageError
 from onnxprep.tensor import Array
 
 CPU = "CPUExecutionProvider"
-_ERRORS_ONLY = 3
+_SILENT = 4  # its log holds names from the model, unescaped; what matters is in the error that it raises
 _STATES: tuple[type[Exception], ...] = tuple(
     state
     for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented",
@@ -23,7 +23,8 @@ _STATES: tuple[type[Exception], ...] = tuple(
 )  # fmt: skip
 """What ORT raises; every one is an Exception of its own without a common base."""
 
-_RUN_ERRORS: tuple[type[Exception], ...] = (*_STATES, ValueError, TypeError, RuntimeError)
+_ERRORS: tuple[type[Exception], ...] = (*_STATES, ValueError, TypeError, RuntimeError)
+"""With what its Python side raises: texts of a model that are not UTF-8 are a ValueError."""
 
 
 class Session:
@@ -34,10 +35,11 @@ class Session:
         providers: by full or short name; the CPU by default.
         threads: threads inside an operator; 0 leaves the choice to onnxruntime.
         folder: where the external data of a model in memory lies.
+        called: what errors call the file, if not by its path.
 
     Raises:
         ContractError: ORT does not load the model.
-        UsageError: a provider that this ORT does not have.
+        UsageError: a provider that this ORT does not have, or a path that it cannot take.
     """
 
     def __init__(
@@ -47,20 +49,23 @@ class Session:
         *,
         threads: int = 0,
         folder: Path | None = None,
+        called: str = "",
     ) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _SILENT
         options.intra_op_num_threads = threads
         if folder is not None:
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-        source = str(model) if isinstance(model, Path) else model.SerializeToString()
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", _utf8(folder))
+        source = _utf8(model) if isinstance(model, Path) else model.SerializeToString()
         try:
-            self._session = ort.InferenceSession(source, options, providers=list(known(providers)))
-        except _STATES as error:
-            raise ContractError("ONNX Runtime does not load it", got=_on_one_line(error)) from None
-        self.inputs = {value.name: tuple(value.shape) for value in self._session.get_inputs()}
-        self.outputs = [value.name for value in self._session.get_outputs()]
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+            # its own fall-back prints to stdout, and would hide that the provider asked for does not work
+            self._session = ort.InferenceSession(source, options, providers=list(known(providers)), enable_fallback=0)
+            self.inputs = {value.name: tuple(value.shape) for value in self._session.get_inputs()}
+            self.outputs = [value.name for value in self._session.get_outputs()]
+            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        except _ERRORS as error:
+            got = _on_one_line(error, str(source) if called else "", called)
+            raise ContractError("ONNX Runtime does not load it", got=got) from None
         self.providers: list[str] = self._session.get_providers()
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
@@ -71,8 +76,8 @@ class Session:
         """
         names = self.outputs if outputs is None else list(outputs)
         try:
-            results = self._session.run(names, dict(feeds))
-        except _RUN_ERRORS as error:
+            results = self._session.run(names, dict(feeds), _quiet())
+        except _ERRORS as error:
             raise ContractError("ONNX Runtime does not run it", got=_on_one_line(error)) from None
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
 
@@ -99,6 +104,23 @@ def version() -> str:
     return str(ort.__version__)
 
 
-def _on_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def _quiet() -> ort.RunOptions:
+    options = ort.RunOptions()
+    options.log_severity_level = _SILENT
+    return options
+
+
+def _utf8(path: Path) -> str:
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        problem = "has a name that is not UTF-8, and ONNX Runtime takes no other"
+        raise UsageError(problem, at=text, expected="a path in UTF-8", hint="rename it") from None
+    return text
+
+
+def _on_one_line(error: BaseException, path: str = "", called: str = "") -> str:
+    text = str(error).replace(path, called) if path else str(error)
+    text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= 400 else text[:397] + "..."

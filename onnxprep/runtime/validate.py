@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, ValueInfoProto
 from onnx.checker import ValidationError
-from onnx.shape_inference import InferenceError
+from onnx.shape_inference import InferenceError, infer_shapes
 
 from onnxprep.errors import ContractError
 from onnxprep.graph.cut import cut_declared
 from onnxprep.runtime.session import Session, known
+
+_NODE = re.compile(r"onnxprep/(pre|post)\.(\d+)\.([^/\s]+)/")
 
 
 def check_nodes(model: ModelProto) -> None:
@@ -21,18 +24,38 @@ def check_nodes(model: ModelProto) -> None:
     What leaves them carries the type that the model declared for its input, so a shape that cannot fit shows here.
 
     Raises:
-        ContractError: they do not hold together.
+        ContractError: they do not hold together; ``at`` is the step, where it can be told.
     """
+    crossing: dict[str, ValueInfoProto] = {}
     for side in ("pre", "post"):
-        alone = cut_declared(model, side)
+        alone = cut_declared(model, side, crossing)
         if not alone.graph.node:
             continue
         try:
-            onnx.checker.check_model(alone, full_check=True)
-        except (ValidationError, InferenceError) as error:
-            got = str(error).strip().splitlines()[0][:300]
-            raise ContractError("the steps' nodes do not fit the model", at=f"{side}process", got=got) from None
-        Session(alone)
+            typed = _checked(alone)
+            if alone.graph.output:
+                Session(alone)
+        except (ValidationError, InferenceError, ContractError) as error:
+            text = error.got if isinstance(error, ContractError) else str(error).strip().splitlines()[0][:300]
+            at = _step(text) or f"{side}process"
+            raise ContractError("the steps' nodes do not fit the model", at=at, got=text) from None
+        crossing = {info.name: info for info in (*typed.graph.value_info, *typed.graph.output)}
+
+
+def _checked(alone: ModelProto) -> ModelProto:
+    """The checker, which wants a shape of everything, on a copy that has one; inference on the types as they are."""
+    shaped = ModelProto()
+    shaped.CopyFrom(alone)
+    for info in (*shaped.graph.input, *shaped.graph.output):
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.shape.SetInParent()
+    onnx.checker.check_model(shaped)
+    return infer_shapes(alone, check_type=True, strict_mode=True)
+
+
+def _step(text: str) -> str:
+    found = _NODE.search(text)
+    return f"{found[1]}process[{found[2]}] ({found[3]})" if found else ""
 
 
 def load(path: Path, at: str, providers: Sequence[str]) -> list[Session]:
@@ -45,11 +68,16 @@ def load(path: Path, at: str, providers: Sequence[str]) -> list[Session]:
     sessions = []
     for provider in known(providers):
         try:
-            session = Session(path, [provider])
+            session = Session(path, [provider], called=at)
         except ContractError as error:
             raise error.inside(at) from None
-        if session.providers[0] != provider:
-            got = ", ".join(session.providers)
-            raise ContractError("onnxruntime fell back to another provider", at=provider, expected=provider, got=got)
+        refuse_fall_back(session, provider)
         sessions.append(session)
     return sessions
+
+
+def refuse_fall_back(session: Session, provider: str) -> None:
+    """Raises a ContractError where another provider does the work."""
+    if session.providers[0] != provider:
+        got = ", ".join(session.providers)
+        raise ContractError("onnxruntime fell back to another provider", at=provider, expected=provider, got=got)

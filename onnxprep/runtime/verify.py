@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version as installed
 from pathlib import Path
 
-import numpy as np
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto
 
 from onnxprep.errors import ContractError, OnnxprepError, ParityError
-from onnxprep.graph import metadata, seal, undo
-from onnxprep.graph.attach import attach
-from onnxprep.graph.fit import fit
-from onnxprep.graph.opset import default_opset
-from onnxprep.runtime import arrays, golden
+from onnxprep.graph import metadata, seal
+from onnxprep.graph.parse import refuse_unreadable
+from onnxprep.runtime import arrays, golden, nodes, wiring
 from onnxprep.runtime.files import read_bytes
-from onnxprep.runtime.pipeline import stored_spec
+from onnxprep.runtime.nodes import DAMAGED
 from onnxprep.runtime.record import step_arrays
-from onnxprep.runtime.session import Session
+from onnxprep.runtime.session import Session, known
+from onnxprep.runtime.stored import stored_spec
+from onnxprep.runtime.validate import refuse_fall_back
 from onnxprep.spec.document import Spec
+from onnxprep.spec.entry import Entry
 from onnxprep.tensor import Array
-
-_DAMAGED = "the file was changed or damaged after export; export it again"
 
 
 @dataclass
@@ -35,21 +33,31 @@ class Checked:
 
 
 def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
-    """Checks, in order: stored texts, spec digest, our nodes, goldens on each provider.
+    """Checks, in order: stored texts, spec digest, our nodes, how steps and body are joined, goldens on each provider.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or this onnxruntime has no such provider.
         ContractError: it holds no spec.
         ParityError: the first difference, with its place.
     """
-    source, checked = Path(path), Checked()
+    source, checked, asked = Path(path), Checked(), known(providers)
     model = _model(read_bytes(source), str(source))
     stored = _stored(model, str(source))
     seal.check(stored)
+    _refuse_unreadable(model)
     spec = _spec(stored, str(source))
     checked.lines.append(f"spec    {stored[metadata.DIGEST][:16]}  as exported")
-    checked.lines.append(_nodes(model, spec, stored))
-    _goldens(source, model, stored, providers, checked)
+    checked.lines += _nodes(model, spec, stored)
+    try:
+        _goldens(source, model, stored, asked, checked)
+    except ContractError as error:
+        raise ParityError(
+            error.problem,
+            at=error.at or str(source),
+            expected=error.expected,
+            got=error.got,
+            hint=error.hint or DAMAGED,
+        ) from None
     return checked
 
 
@@ -64,11 +72,18 @@ def _model(data: bytes, at: str) -> ModelProto:
     return model
 
 
+def _refuse_unreadable(model: ModelProto) -> None:
+    try:
+        refuse_unreadable(model)
+    except ContractError as error:
+        raise ParityError(error.problem, at=error.at, expected=error.expected, hint=DAMAGED) from None
+
+
 def _stored(model: ModelProto, at: str) -> dict[str, str]:
     try:
         stored = metadata.read(model)
     except ContractError as error:
-        raise ParityError(error.problem, at=error.at, hint=_DAMAGED) from None
+        raise ParityError(error.problem, at=error.at, hint=DAMAGED) from None
     if not stored and not metadata.onnxprep_nodes(model):
         raise ContractError("holds no spec", at=at, expected="an exported model", hint="`onnxprep export` makes one")
     return stored
@@ -77,17 +92,15 @@ def _stored(model: ModelProto, at: str) -> dict[str, str]:
 def _spec(stored: Mapping[str, str], at: str) -> Spec:
     try:
         spec = stored_spec(stored, at)
-    except OnnxprepError as error:
-        raise ParityError(
-            f"cannot be read: {error.problem}", at=f"{metadata.SPEC} {error.at}".strip(), hint=_DAMAGED
-        ) from None
+    except ContractError as error:
+        raise ParityError(f"cannot be read: {error.problem}", at=error.at, hint=DAMAGED) from None
     if spec.digest != stored.get(metadata.DIGEST):
         raise ParityError(
             "does not match its digest",
             at=metadata.SPEC,
             expected=str(stored.get(metadata.DIGEST)),
             got=spec.digest,
-            hint=_DAMAGED,
+            hint=DAMAGED,
         )
     return spec
 
@@ -95,60 +108,34 @@ def _spec(stored: Mapping[str, str], at: str) -> Spec:
 # nodes -------------------------------------------------------------------------------------------------------------
 
 
-def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> str:
-    """Digest first; only where it differs are the nodes built again from the spec and compared one by one."""
-    ours = metadata.onnxprep_nodes(model)
-    if metadata.nodes_digest(model) == stored.get(metadata.NODES):
-        return f"nodes   {len(ours)} as exported"
+def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str]:
+    """The steps are taken out and put in again; only where the digest differs are our nodes compared one by one."""
+    ours, writer = metadata.onnxprep_nodes(model), stored.get(metadata.WRITER, "")
+    nodes.refuse_outside(ours)
+    kept, same_writer = metadata.nodes_digest(model) == stored.get(metadata.NODES), writer == nodes.own_writer()
+    without = wiring.stripped(model)
+    lines = [f"nodes   {len(ours)} as exported"]
+    if not without.untouched:
+        lines.append(f"body    changed since export (sha256 {hashlib.sha256(without.data).hexdigest()[:16]})")
+    missing = next((entry for entry in (*spec.preprocess, *spec.postprocess) if _not_installed(entry)), None)
     try:
-        original = undo.strip(model).model
-        again = attach(original, fit(spec, original).plan, default_opset(model))
+        again, plan = wiring.attached(model, spec, without, same_writer=same_writer)
     except (OnnxprepError, TypeError) as error:
-        got = str(error).splitlines()[0]
-        raise ParityError("our nodes are not as exported", at=metadata.NODES, got=got, hint=_DAMAGED) from None
-    _first_difference(ours, metadata.onnxprep_nodes(again), stored.get(metadata.WRITER, ""))
-    problem = "does not match our nodes, which are as the spec makes them"
-    raise ParityError(problem, at=metadata.NODES, hint=_DAMAGED)
+        if kept and (missing is not None or not same_writer):
+            why = f"{missing.operation} is not installed" if missing else f"written by {writer}"
+            return [*lines, f"wiring  not checked: {why}"]
+        problem = "the steps do not fit the body any more" if kept else "our nodes are not as exported"
+        raise ParityError(problem, at=metadata.NODES, got=str(error).splitlines()[0], hint=DAMAGED) from None
+    if not kept:
+        nodes.first_difference(ours, metadata.onnxprep_nodes(again), writer)
+        problem = "does not match our nodes, which are as the spec makes them"
+        raise ParityError(problem, at=metadata.NODES, hint=DAMAGED)
+    wiring.check(model, again, plan, without.keys, same_writer=same_writer)
+    return lines
 
 
-def _first_difference(got: Sequence[NodeProto], expected: Sequence[NodeProto], writer: str) -> None:
-    own = f"onnxprep {installed('onnxprep')}"
-    hint = _DAMAGED if writer == own else f"compared with what {own} makes; the file was written by {writer}"
-    for found, wanted in zip(got, expected, strict=False):
-        if found != wanted:
-            raise ParityError(
-                f"is not as the spec makes it: {_difference(found, wanted)}",
-                at=wanted.name or found.name,
-                hint=hint,
-            )
-    if len(got) != len(expected):
-        extra = (list(got) + list(expected))[min(len(got), len(expected))]
-        raise ParityError(f"{len(got)} nodes instead of {len(expected)}", at=extra.name, hint=hint)
-
-
-def _difference(found: NodeProto, wanted: NodeProto) -> str:
-    for part in ("name", "op_type", "domain"):
-        if getattr(found, part) != getattr(wanted, part):
-            return f"{part} {getattr(found, part)!r} instead of {getattr(wanted, part)!r}"
-    for part in ("input", "output"):
-        if list(getattr(found, part)) != list(getattr(wanted, part)):
-            return f"{part}s {list(getattr(found, part))} instead of {list(getattr(wanted, part))}"
-    theirs = {attribute.name: attribute for attribute in found.attribute}
-    for attribute in wanted.attribute:
-        other = theirs.get(attribute.name)
-        if other != attribute:
-            return f"attribute {attribute.name}" + ("" if other is None else _attribute_difference(other, attribute))
-    return "attributes differ"
-
-
-def _attribute_difference(found: AttributeProto, wanted: AttributeProto) -> str:
-    if found.type != AttributeProto.TENSOR or wanted.type != AttributeProto.TENSOR:
-        return ""
-    try:
-        got, expected = (np.asarray(numpy_helper.to_array(a.t)) for a in (found, wanted))
-    except (ValueError, TypeError, UnicodeDecodeError) as error:
-        return f", not readable: {str(error)[:80]}"
-    return f", {arrays.first_difference(got, expected) or 'how it is stored'}"
+def _not_installed(entry: Entry) -> bool:
+    return entry.where == "graph" and entry.step is None
 
 
 # goldens -----------------------------------------------------------------------------------------------------------
@@ -161,14 +148,15 @@ def _goldens(
     providers: Sequence[str],
     checked: Checked,
 ) -> None:
+    sessions = {provider: _session(source, provider) for provider in providers}
     if metadata.GOLDEN not in stored:
         checked.lines.append("golden  none recorded (`export --golden INPUT` records one)")
         return
     samples = golden.load(stored[metadata.GOLDEN], source.parent)
     for i, sample in enumerate(samples):
-        _steps(model, sample, f"samples[{i}]")
-    for provider in providers or ("cpu",):
-        session = Session(source, [provider])
+        made = _steps(model, sample, f"samples[{i}]")
+        _refuse_missing(sample, {*made, *sessions[providers[0]].outputs}, f"samples[{i}]")
+    for provider, session in sessions.items():
         for i, sample in enumerate(samples):
             _outputs(session, sample, f"samples[{i}]", provider)
             checked.lines.append(
@@ -176,7 +164,20 @@ def _goldens(
             )
 
 
-def _steps(model: ModelProto, sample: golden.Sample, at: str) -> None:
+def _session(source: Path, provider: str) -> Session:
+    session = Session(source, [provider])
+    refuse_fall_back(session, provider)
+    return session
+
+
+def _refuse_missing(sample: golden.Sample, made: Collection[str], at: str) -> None:
+    for kind, recorded in (("steps", sample.steps), ("values", sample.values)):
+        for name in recorded:
+            if name not in made:
+                raise ParityError("was recorded and is not made any more", at=f"{at}.{kind}.{name}", hint=DAMAGED)
+
+
+def _steps(model: ModelProto, sample: golden.Sample, at: str) -> dict[str, Array]:
     """Bits of every step before the model, in order: the first that differs is the one to look at."""
     made = step_arrays(model, {name: step.traced for name, step in sample.steps.items()}, sample.inputs)
     for name, array in made.items():
@@ -187,6 +188,7 @@ def _steps(model: ModelProto, sample: golden.Sample, at: str) -> None:
     for name, expected in sample.values.items():
         if name in made:
             _compare(made[name], expected, f"{at}.values.{name}", "our nodes")
+    return made
 
 
 def _outputs(session: Session, sample: golden.Sample, at: str, provider: str) -> None:

@@ -102,7 +102,13 @@ def _last_feeds(spec: Spec, signature: Signature, feeds: Mapping[str, str], used
     open_inputs = [tensor for tensor in signature.inputs if tensor not in feeds]
     if len(open_inputs) == 1:
         return {open_inputs[0]: last}
-    if not open_inputs or last in (spec.outputs or ()):
+    elsewhere = last in (spec.outputs or ()) or last in _consumed(spec.postprocess)
+    if not signature.inputs and not elsewhere:
+        expected = "a model with an input that is a tensor"
+        raise ContractError(
+            f"the model has no input, so {shown(last)} leads nowhere", at="model.inputs", expected=expected
+        )
+    if not open_inputs or elsewhere:
         return {}  # if nobody uses it, that is said later
     raise ContractError(
         f"the model has several inputs that nothing feeds, so it cannot be told where {shown(last)} goes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Spec:
         outputs: the graph's outputs; ``None`` until a model is at hand, if not written.
         name: what people call it; outside the digest.
         provenance: what made it; outside the digest.
+        read_from: the files that it was read from; no part of the document.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -46,6 +47,7 @@ class Spec:
     outputs: tuple[str, ...] | None = None
     name: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    read_from: tuple[Path, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def load(
@@ -72,7 +74,7 @@ class Spec:
         text = lines.text_of(path) if path else source
         try:
             plain = read_json(_as_json(text)) if isinstance(text, Mapping) else read(str(text))
-            return parse(plain, lines, known_only=known_only)
+            return replace(parse(plain, lines, known_only=known_only), read_from=tuple(lines.read))
         except SpecError as error:
             raise _placed(error, str(path or "the spec")) from None
 

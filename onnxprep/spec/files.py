@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from onnxprep.errors import SpecError, UsageError
@@ -27,10 +27,11 @@ def as_long_file(lines: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class LinesOf:
-    """Where ``file:`` is looked up: a folder, or for a stored spec the contents by digest."""
+    """Where ``file:`` is looked up: a folder, or for a stored spec the contents by digest; and what was read."""
 
     folder: Path | None
     stored: Mapping[str, str]
+    read: list[Path] = field(default_factory=list)
 
     def lines_of(self, name: str) -> list[str]:
         """The lines of a named file, without their ends.
@@ -74,6 +75,7 @@ class LinesOf:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(reason.lower(), at=str(path), expected="a readable file") from None
+        self.read.append(path.absolute())
         if len(content) > MAX_BYTES:
             raise UsageError("is too large", at=str(path), expected=f"at most {MAX_BYTES // 2**20} MB")
         return text

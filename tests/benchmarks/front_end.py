@@ -34,22 +34,27 @@ FILTERS = ("bilinear", "bicubic", "lanczos")
 def main() -> None:
     """The page on stdout, progress on stderr."""
     print(f"# Benchmarks\n\n{_heading()}\n")
-    for threads in (1, 2):
-        print(f"## {'One thread' if threads == 1 else 'Two threads'}\n")
-        print(
-            "| photo | filter | libraries, given an Image | libraries, given the array | graph, any size | graph, one size |"
-        )
-        print("|---|---|---|---|---|---|")
-        for case in CASES:
-            for interpolation in FILTERS:
-                print(_speed_row(case, interpolation, _child("speed", case, interpolation, threads)), flush=True)
-        print()
+    print("## One thread\n")
+    print(
+        "| photo | filter | libraries, given an Image | libraries, given the array | graph, any size | graph, one size |"
+    )
+    print("|---|---|---|---|---|---|")
+    for case in CASES:
+        for interpolation in FILTERS:
+            print(_speed_row(case, interpolation, _child("speed", case, interpolation)), flush=True)
+    print("\n## Two threads\n\nThe graph for any size alone in its process, in ms.\n")
+    print("| photo | filter | one thread | two threads | times as fast |\n|---|---|---|---|---|")
+    for case in CASES:
+        for interpolation in FILTERS:
+            one, two = (_child("alone", case, interpolation, threads)["any"] for threads in (1, 2))
+            print(f"| {case} | {interpolation} | {one:.2f} | {two:.2f} | {one / two:.2f} |", flush=True)
+    print()
     print("## Memory\n\nGrowth of the peak over what was resident before the call, MB; bilinear, one thread.\n")
     print(
         "| photo | the photo itself | libraries, given the array | graph, any size | graph, one size |\n|---|---|---|---|---|"
     )
     for case, (height, width, *_) in CASES.items():
-        grown = [f"{_child('memory', case, 'bilinear', 1, what)['mb']:.1f}" for what in ("libraries", "any", "one")]
+        grown = [f"{_child('memory', case, 'bilinear', what)['mb']:.1f}" for what in ("libraries", "any", "one")]
         print(f"| {case} | {height * width * 3 / 2**20:.1f} | {' | '.join(grown)} |", flush=True)
 
 
@@ -86,8 +91,8 @@ def _child(*arguments: Any) -> dict[str, float]:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)  # type: ignore[no-any-return]
 
 
-def speed(case: str, interpolation: str, threads: int) -> dict[str, float]:
-    """Medians in ms."""
+def speed(case: str, interpolation: str) -> dict[str, float]:
+    """Medians in ms, all ways in turns."""
     import numpy as np
     from imagenet import by_numpy, graph, photo_of, torchvision_pipeline
     from PIL import Image
@@ -106,12 +111,24 @@ def speed(case: str, interpolation: str, threads: int) -> dict[str, float]:
         "array": lambda: libraries(Image.fromarray(photo)),
     }
     for name, shape in (("any", ("N", "H", "W", 3)), ("one", batch.shape)):
-        running = session(graph(interpolation, size, crop, shape), threads)
+        running = session(graph(interpolation, size, crop, shape))
         ways[name] = lambda running=running: running.run(None, {"x0": batch})[0][0]
     wanted = libraries(picture)
     if any(not np.array_equal(way(), wanted) for way in ways.values()):
         raise AssertionError(f"{case}, {interpolation}: floats differ")
     return {name: 1e3 * median(times) for name, times in _in_turns(ways, 61 if height < 1000 else 21).items()}
+
+
+def alone(case: str, interpolation: str, threads: int) -> dict[str, float]:
+    """Median in ms of nothing but the graph: idle threads of one session disturb whatever else is measured."""
+    from imagenet import graph, photo_of
+    from steps import session
+
+    height, width, size, crop = CASES[case]
+    batch = photo_of(height, width)[None]
+    running = session(graph(interpolation, size, crop), threads)
+    times = _in_turns({"any": lambda: running.run(None, {"x0": batch})}, 61 if height < 1000 else 21)
+    return {"any": 1e3 * median(times["any"])}
 
 
 def _in_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
@@ -125,7 +142,7 @@ def _in_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list[
     return times
 
 
-def memory(case: str, interpolation: str, threads: int, what: str) -> dict[str, float]:
+def memory(case: str, interpolation: str, what: str) -> dict[str, float]:
     """Growth of the peak in MB by the first call at full size; the photo is noise, a small one came before."""
     import numpy as np
 
@@ -143,9 +160,7 @@ def memory(case: str, interpolation: str, threads: int, what: str) -> dict[str, 
         from imagenet import graph
         from steps import session
 
-        running = session(
-            graph(interpolation, size, crop, ("N", "H", "W", 3) if what == "any" else photo.shape), threads
-        )
+        running = session(graph(interpolation, size, crop, ("N", "H", "W", 3) if what == "any" else photo.shape))
         run = lambda x: running.run(None, {"x0": x})  # noqa: E731
         if what == "any":
             run(small)
@@ -163,6 +178,6 @@ def _status(key: str) -> int:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         what, *arguments = json.loads(sys.argv[1])
-        print(json.dumps({"speed": speed, "memory": memory}[what](*arguments)))
+        print(json.dumps({"speed": speed, "alone": alone, "memory": memory}[what](*arguments)))
     else:
         main()

@@ -45,6 +45,9 @@ class DecodeImage(Step):
         Raises:
             UsageError: the bytes are no picture that can be decoded, or another Pillow is installed.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            what = f"{type(data).__name__} {str(data)[:80]!r}" if isinstance(data, str) else type(data).__name__
+            _refuse("not the content of a picture file", what, "its bytes, as `Path(...).read_bytes()` gives them")
         self._refuse_other_pillow()
         from PIL import Image, ImageOps, UnidentifiedImageError
 

@@ -121,7 +121,7 @@ class Arithmetic:
     def column(self, x: Number) -> Number:
         """A [n] as [n, 1]."""
         known = self.known(x)
-        return self._graph().Unsqueeze(x, axes=[1]) if known is None else known[:, None]
+        return self._emitted("Reshape", x, lengths(-1, 1)) if known is None else known[:, None]
 
     def take(self, x: Number, i: Number) -> Number:
         """The elements or rows of ``x`` at ``i``."""

@@ -83,7 +83,7 @@ class Fit(_Fit):
     Source: transformers 5.23, image_utils.py get_image_size_for_max_height_width.
     """
 
-    rule: Literal["fit"]
+    rule: Literal["fit"] = "fit"
 
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         scales = a.ratio(lengths(*self.fit), sides)

@@ -75,19 +75,21 @@ class _Chunks:
     """Chunks of ``lines`` lines each; the last one ends with the last line and so overlaps its neighbour.
 
     Attributes:
-        count: how many, [1].
+        trips: how many have to be computed, [1]; 0 where there is no image.
         lines: how many lines each has, [1].
-        offsets: the first line of each, [count].
+        numbers: 0, 1, 2 ...
+        offsets: the first line of each.
     """
 
-    count: Number
+    trips: Number
     lines: Number
+    numbers: Number
     offsets: Number
 
     def place(self, a: Arithmetic, index: Number, slots: Number) -> Number:
         """Where line ``index`` lies in the stacked chunks, each of them ``slots`` times ``lines`` rows."""
         rows = a.Mul(self.lines, slots)
-        shifts = a.Sub(a.Mul(a.count_to(self.count), rows), self.offsets)
+        shifts = a.Sub(a.Mul(self.numbers, rows), self.offsets)
         return a.Add(index, a.take(shifts, a.Div(index, self.lines)))  # type: ignore[no-any-return]
 
 
@@ -121,7 +123,7 @@ class _Passes:
             part = op.Reshape(part, as_columns)
             return op.Transpose(self._resampled(part, 1, self._tables.indices[1], made), perm=[1, 0])  # type: ignore[no-any-return]
 
-        first = op.Reshape(self._stack(chunks.count, lines), kept)
+        first = op.Reshape(self._stack(chunks.trips, lines), kept)
         place, offsets = chunks.place(a, self._tables.indices[0], slots), self._offsets(slots, chunks.lines)
 
         def picture(i: Number) -> Value:
@@ -148,7 +150,7 @@ class _Passes:
             part = op.Reshape(part, as_columns)
             return op.Transpose(self._resampled(part, 0, self._tables.indices[0], made), perm=[1, 0])  # type: ignore[no-any-return]
 
-        first = op.Reshape(self._stack(chunks.count, lines), kept)
+        first = op.Reshape(self._stack(chunks.trips, lines), kept)
         place = chunks.place(a, self._tables.indices[1], images)
 
         def picture(i: Number) -> Value:
@@ -173,8 +175,10 @@ class _Passes:
         count = a.Add(a.Div(a.Mul(total, slots), lengths(_COLUMNS)), lengths(1))
         lines = a.Mul(a.ceil_div(total, a.Mul(count, lengths(_LINES))), lengths(_LINES))
         lines = a.Min(lines, total)
-        count = a.Mul(a.ceil_div(total, lines), a.Sign(self._image.images))  # none where there is no image
-        return _Chunks(count, lines, a.Min(a.Mul(a.count_to(count), lines), a.Sub(total, lines)))
+        count = a.ceil_div(total, lines)
+        numbers = a.count_to(count)
+        offsets = a.Min(a.Mul(numbers, lines), a.Sub(total, lines))
+        return _Chunks(a.Mul(count, a.Sign(self._image.images)), lines, numbers, offsets)
 
     def _cut(self, chunks: _Chunks, axis: int) -> Callable[[Number], Value]:
         """What gives the needed part of chunk ``trip``, [images, h, w, channels]."""

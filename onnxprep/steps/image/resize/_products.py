@@ -3,8 +3,9 @@
 One output is ``clip((2**21 + sum k * p) >> 22, 0, 255)`` with 23-bit weights k and bytes p (Pillow 13.0.0,
 src/libImaging/Resample.c). No runtime has a fast product of such integers, so k is taken apart:
 
-float    ``k = 256 * high + low``, |low| <= 128. Every partial sum of either float32 product is a multiple of a fixed
-         unit below 2**24 units, so nothing is rounded: up to 512 taps.
+float    ``k = 4096 * high + low``, |low| <= 2048. Every partial sum of either float32 product is a multiple of a fixed
+         unit below 2**24 units, so nothing is rounded: up to 32 taps. Both factors have 11 bits at most, so that it
+         holds where a GPU multiplies as TF32, too.
 integer  ``k = d0 + 2**7 * d1 + 2**15 * d2`` with digits of 8 bits. uint8 x uint8, as uint8 x int8 may saturate on x86.
 
 Both first give ``floor(sum k * p / 2**s)``, an integer below 2**24, and leave the last rounding and the clipping to
@@ -25,8 +26,8 @@ def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value
     """
     zero = op.constant(0, "uint8")
     if product == "float":
-        levels, scale = _by_floats(op, matrices, x), 2.0**14 * (1 - 2.0**-23)
-        # one ulp less than 2**14: a sum of exactly (m + 1/2) * 2**14 then rounds up, one less still rounds down
+        levels, scale = _by_floats(op, matrices, x), 2.0**10 * (1 - 2.0**-23)
+        # one ulp less than 2**10: a sum of exactly (m + 1/2) * 2**10 then rounds up, one less still rounds down
     else:
         levels, scale = _by_digits(op, product, matrices[0], x), 2.0**15
     y = op.QuantizeLinear(levels, op.float32(scale), zero)
@@ -34,7 +35,7 @@ def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value
 
 
 def _by_floats(op: Ops, matrices: tuple[Value, ...], x: Value) -> Value:
-    """``floor(sum k * p / 256)``."""
+    """``floor(sum k * p / 4096)``."""
     samples = op.Cast(x, to="float32")
     low = op.Floor(op.MatMul(matrices[1], samples))
     return op.Add(op.MatMul(matrices[0], samples), low)  # type: ignore[no-any-return]

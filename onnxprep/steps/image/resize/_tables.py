@@ -28,7 +28,7 @@ Product = Literal["float", "integer", "integer_many"]
 _FEW = {"box": 6, "bilinear": 3, "hamming": 3, "bicubic": 2, "lanczos": 1}
 """Reductions below these mean at most about 8 taps: two float32 products are then faster than an integer one.
 
-Measured on AVX-512 with VNNI; older processors would gain from higher ones. Exact up to 512 taps, so at any of these.
+Measured on AVX-512 with VNNI; older processors would gain from higher ones, exact as long as there are 32 taps at most.
 """
 
 Sizes = tuple[int | None, int | None]
@@ -177,7 +177,8 @@ class _Axes:
         known = Arithmetic(self._op).known(n)
         if known is not None:
             return known.astype(np.float64).reshape(-1, 1, 1, 1) if known.any() else np.zeros((), np.float64)
-        return self._op.Unsqueeze(self._op.Cast(n, to="float64"), axes=[1, 2, 3])  # type: ignore[no-any-return]
+        # not Unsqueeze: ONNX Runtime 1.31 logs an error where it follows the values of shapes through several axes
+        return self._op.Reshape(self._op.Cast(n, to="float64"), self._op.int64([-1, 1, 1, 1]))  # type: ignore[no-any-return]
 
     def _outputs_per_block(self, quotient: Value) -> Value:
         """``numerics.taps.outputs_per_block``."""
@@ -226,7 +227,7 @@ class _Axes:
     def float_pair(self) -> tuple[Value, Value]:
         """``numerics.taps.float_pair``: float32 [A, blocks, block, span] twice."""
         op, f = self._op, self._op.float32
-        scaled = op.Mul(self.weights, f(2.0**-8))
+        scaled = op.Mul(self.weights, f(2.0**-12))
         high = op.Floor(op.Add(scaled, f(0.5)))
         return high, op.Sub(scaled, high)
 

@@ -59,8 +59,10 @@ class Resize(Step):
         refuse_unless(
             x.color != "RGBA", "has an alpha channel", expected="no alpha", got=x, hint="put `drop_alpha` before it"
         )
+        sides = "sides of at least 1 px"
+        refuse_unless(0 not in (x.dim("H"), x.dim("W")), "has a side of 0", expected=sides, got=x)
         height, width = self._dims(x)
-        refuse_unless(height != 0 and width != 0, "would have a side of 0", expected="sides of at least 1 px", got=x)
+        refuse_unless(0 not in (height, width), "would get a side of 0", expected=sides, got=x)
         overshoots = x.range is not None and self.interpolation in ("bicubic", "lanczos")
         return (replace(x.with_dims(H=height, W=width), range=(0.0, 255.0) if overshoots else x.range),)
 
@@ -71,8 +73,7 @@ class Resize(Step):
         if not isinstance(height, int) or not isinstance(width, int):
             return None, None
         a = Arithmetic()
-        some = height > 0 and width > 0  # a rule divides by the sides
-        return a.two_ints(resized(self.size, a, lengths(height, width))) or (0, 0) if some else (0, 0)
+        return a.two_ints(resized(self.size, a, lengths(height, width))) or (None, None)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """The whole image."""

@@ -1,0 +1,35 @@
+"""The spec in a model's metadata: JSON and nothing else, so that no text in a model can name a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from onnxprep.errors import ContractError, OnnxprepError, SpecError
+from onnxprep.graph import metadata
+from onnxprep.spec.document import Spec, parse
+from onnxprep.spec.files import LinesOf
+from onnxprep.spec.reading import MAX_BYTES, read_json
+
+
+def stored_spec(stored: Mapping[str, str], at: str) -> Spec:
+    """The spec in a model's metadata, as it was written.
+
+    Raises:
+        ContractError: there is none, or it cannot be read; ``at`` names the file and the key.
+    """
+    if metadata.SPEC not in stored:
+        hint = "`onnxprep export` puts one in"
+        raise ContractError("holds no spec", at=at, expected=f"the metadata key {metadata.SPEC}", hint=hint)
+    files = {k.removeprefix(metadata.FILE): v for k, v in stored.items() if k.startswith(metadata.FILE)}
+    try:
+        return parse(_json(stored[metadata.SPEC]), LinesOf(None, files), known_only=False)
+    except OnnxprepError as error:
+        place = f"{at}: {metadata.SPEC} {error.at}".strip()
+        hint = "the file was changed or damaged after export; export it again"
+        raise ContractError(error.problem, at=place, expected=error.expected, got=error.got, hint=hint) from None
+
+
+def _json(text: str) -> object:
+    if len(text) > MAX_BYTES:
+        raise SpecError("is too large", expected=f"at most {MAX_BYTES // 2**20} MB")
+    return read_json(text)

@@ -1,0 +1,96 @@
+"""Hints name only what can be done, and errors of the body's opset the step that asked for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from awkward import graph, model, node
+from onnx import TensorProto, helper
+from plans import Newer, planned
+
+from onnxprep.errors import ContractError
+from onnxprep.graph.contract import unify
+from onnxprep.graph.fit import Fitted
+from onnxprep.graph.hint import hint_for
+from onnxprep.runtime.raise_opset import raised
+from onnxprep.runtime.validate import check_nodes
+from onnxprep.spec.plan import Plan, Signature
+from onnxprep.step import catalogue
+from onnxprep.tensor import TensorSpec
+
+EVERY = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bfloat16", "string")  # fmt: skip
+
+
+def plan_for(tensor: TensorSpec) -> Plan:
+    return planned({"data": tensor}, [], None, {"x": "data"})
+
+
+@pytest.mark.parametrize("theirs", EVERY)
+@pytest.mark.parametrize("ours", EVERY)
+def test_a_cast_that_is_named_exists(ours: str, theirs: str) -> None:
+    """The hint's own words, as steps: from our dtype to the model's."""
+    if ours == theirs:
+        return
+    tensor = TensorSpec(ours, ("N", 3))
+    hint = hint_for(plan_for(tensor), None, tensor, TensorSpec(theirs, ("N", 3)), None)
+    casts = [part for part in hint.split("`") if part.startswith("to_dtype")]
+    for cast in casts:
+        fields = dict(pair.split(": ") for pair in cast.removeprefix("to_dtype: {").removesuffix("}").split(", "))
+        step = catalogue()["to_dtype"][""](**fields)
+        (tensor,) = step.infer(tensor)
+    assert not casts or tensor.dtype == theirs
+    assert bool(casts) == ({ours, theirs} <= {*EVERY[:2], "int8", "int32", "int64", *EVERY[9:12]} and theirs != "bool")
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_no_step_is_asked_to_make_a_picture_without_pixels(axis: int) -> None:
+    ours = TensorSpec("float32", ("N", 3, 8, 8), "NCHW", "RGB", (0.0, 1.0))
+    hint = hint_for(plan_for(ours), None, ours, TensorSpec("float32", ("N", 3, 0, 0)), axis)
+    assert hint == "the model wants 0 x 0 pixels: is its input declared rightly?"
+
+
+def test_every_operation_that_a_hint_names_is_installed() -> None:
+    ours = {c: TensorSpec("float32", ("N", c, 8, 8), "NCHW", k) for c, k in ((1, "GRAY"), (3, "RGB"), (4, "RGBA"))}
+    for channels, tensor in ours.items():
+        for other in {1, 3, 4} - {channels}:
+            hint = hint_for(plan_for(tensor), None, tensor, TensorSpec("float32", ("N", other, 8, 8)), 1)
+            for word in hint.split("`")[1::2]:
+                assert word in catalogue(), hint
+
+
+def test_an_unknown_length_is_no_number() -> None:
+    ours = TensorSpec("float32", ("N", 3, 8, 9), "NCHW", "RGB", (0.0, 1.0))
+    signature = Signature({"x": TensorSpec("float32", ("N", 3, None, 8))}, {})
+    with pytest.raises(ContractError) as error:
+        unify(plan_for(ours), signature)
+    assert "wants any x 8 (height x width)" in error.value.hint
+
+
+# places ------------------------------------------------------------------------------------------------------------
+
+
+def old(operator: str) -> tuple[object, Fitted]:
+    """A model of opset 9 that ONNX Runtime does not load, and a step that needs 11."""
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3]) for n in "xy")
+    made = model(graph([node(operator, ["x"], ["y"], domain="no.such")], [x], [y]), imports={"": 9, "no.such": 1})
+    plan = planned({"image": TensorSpec("float32", ("N", 3))}, [("new", Newer(), ("image",))], made, {"x": "new"})
+    return made, Fitted(None, plan, None)  # type: ignore[arg-type]  # only the plan is looked at
+
+
+def test_a_failed_raise_of_the_opset_names_the_step(tmp_path: Path) -> None:
+    made, fitted = old("Strange")
+    with pytest.raises(ContractError) as error:
+        raised(made, fitted, tmp_path, upgrade=False)
+    assert error.value.at == "preprocess[0] (new), opset 9 -> 11"
+    assert "does not load" in error.value.problem
+    assert "--upgrade-opset" in error.value.hint
+
+
+def test_nodes_that_do_not_fit_name_the_step() -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])
+    wrong = node("Softmax", ["x"], ["y"], axis=7, name="onnxprep/post.2.softmax/Softmax_0")
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])
+    with pytest.raises(ContractError) as error:
+        check_nodes(model(graph([wrong], [x], [y])))
+    assert error.value.at == "postprocess[2] (softmax)"
