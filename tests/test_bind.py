@@ -100,7 +100,11 @@ def test_a_feed_that_cannot_be_told_is_refused() -> None:
 
 def test_a_model_without_inputs_takes_nothing() -> None:
     error = refused(PRE, Signature({}, {"logits": OUT}))
-    assert (type(error), error.at, error.problem) == (ContractError, "model.inputs", 'the model has no input, so "to_layout" leads nowhere')
+    assert (type(error), error.at, error.problem) == (
+        ContractError,
+        "model.inputs",
+        'the model has no input, so "to_layout" leads nowhere',
+    )
 
 
 def test_feeds_that_do_not_exist_are_refused() -> None:

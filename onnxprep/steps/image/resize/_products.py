@@ -19,26 +19,27 @@ from onnxprep.step import Ops, Value
 from onnxprep.steps.image.resize._tables import Product
 
 
-def apply_bands(op: Ops, product: Product, matrices: tuple[Value, ...], x: Value, shape: Value) -> Value:
-    """Band matrices [blocks, rows, span] on gathered samples uint8 [blocks, span, columns].
+def apply_bands(op: Ops, product: Product, matrix: Value, x: Value, shape: Value) -> Value:
+    """A band matrix [blocks, rows, span] on gathered samples uint8 [blocks, span, columns].
 
     The result, uint8 [blocks, block, columns], comes in ``shape``: [-1, columns].
     """
     zero = op.constant(0, "uint8")
     if product == "float":
-        levels, scale = _by_floats(op, matrices, x), 2.0**10 * (1 - 2.0**-23)
+        levels, scale = _by_floats(op, matrix, x), 2.0**10 * (1 - 2.0**-23)
         # one ulp less than 2**10: a sum of exactly (m + 1/2) * 2**10 then rounds up, one less still rounds down
     else:
-        levels, scale = _by_digits(op, product, matrices[0], x), 2.0**15
+        levels, scale = _by_digits(op, product, matrix, x), 2.0**15
     y = op.QuantizeLinear(levels, op.float32(scale), zero)
     return op.Reshape(y, shape)  # type: ignore[no-any-return]
 
 
-def _by_floats(op: Ops, matrices: tuple[Value, ...], x: Value) -> Value:
-    """``floor(sum k * p / 4096)``."""
-    samples = op.Cast(x, to="float32")
-    low = op.Floor(op.MatMul(matrices[1], samples))
-    return op.Add(op.MatMul(matrices[0], samples), low)  # type: ignore[no-any-return]
+def _by_floats(op: Ops, stacked: Value, x: Value) -> Value:
+    """``floor(sum k * p / 4096)``; one product for both parts, as packing the samples costs more than the sums."""
+    sums = op.MatMul(stacked, op.Cast(x, to="float32"))
+    sums = op.Reshape(sums, op.int64([0, 2, -1]))  # rows are (part, output) in each block
+    high, low = op.Split(sums, axis=1, split=[1, 1])
+    return op.Add(high, op.Floor(low))  # type: ignore[no-any-return]
 
 
 def _by_digits(op: Ops, product: Product, stacked: Value, x: Value) -> Value:

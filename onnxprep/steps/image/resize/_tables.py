@@ -85,15 +85,14 @@ class KnownTables:
         """How to multiply; proven for any number of taps."""
         return "float" if self._few else "integer" if self._most <= 518 else "integer_many"
 
-    def matrices(self, product: Product) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-        """The band matrices of both axes, [blocks, rows, span] each."""
-        return self._matrices(self._bands[0], product), self._matrices(self._bands[1], product)
+    def matrices(self, product: Product) -> tuple[Value, Value]:
+        """The band matrix of either axis, [blocks, parts of the weights * block, span]."""
+        return self._matrix(self._bands[0], product), self._matrix(self._bands[1], product)
 
-    def _matrices(self, axis: Bands, product: Product) -> tuple[Value, ...]:
+    def _matrix(self, axis: Bands, product: Product) -> Value:
         if product != "float":
-            return (self._op.constant(digits(axis.weights), "uint8"),)
-        high, low = float_pair(axis.weights)
-        return self._op.float32(high), self._op.float32(low)
+            return self._op.constant(digits(axis.weights), "uint8")
+        return self._op.float32(np.concatenate(float_pair(axis.weights), axis=1))
 
 
 def _ints(op: Ops, numbers: Number) -> tuple[int, int]:
@@ -128,14 +127,11 @@ class EmittedTables:
         few = [axes.few for axes in self._axes]
         return few[0] if len(few) == 1 else self._op.And(*few)  # type: ignore[no-any-return]
 
-    def matrices(self, product: Product) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-        """The band matrices of both axes, [blocks, rows, span] each."""
+    def matrices(self, product: Product) -> tuple[Value, Value]:
+        """The band matrix of either axis, [blocks, parts of the weights * block, span]."""
         if product != "float":
-            pair = self._pair([axes.digits() for axes in self._axes])
-            return (pair[0],), (pair[1],)
-        both = [axes.float_pair() for axes in self._axes]
-        high, low = self._pair([m[0] for m in both]), self._pair([m[1] for m in both])
-        return (high[0], low[0]), (high[1], low[1])
+            return self._pair([axes.digits() for axes in self._axes])
+        return self._pair([self._op.Concat(*axes.float_pair(), axis=2) for axes in self._axes])
 
 
 def _fills_blocks(size: int | None) -> bool:
