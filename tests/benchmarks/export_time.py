@@ -45,7 +45,9 @@ def model(megabytes: int, path: Path) -> None:
 
 
 def main() -> None:
+    """Rows of a Markdown table."""
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    print("| model | in ONNX Runtime | wall time by stage |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         source, spec = Path(folder) / "model.onnx", Path(folder) / "spec.yaml"
         spec.write_text(SPEC)
@@ -57,7 +59,8 @@ def main() -> None:
                     [*command, "-o", str(Path(folder) / "out.onnx"), *flags], capture_output=True, text=True, check=True
                 )
                 times = result.stderr.strip().splitlines()[-1].removeprefix("time  ")
-                print(f"{source.stat().st_size / 2**20:6.1f} MB {' '.join(flags) or 'with run':<9} {times}", flush=True)
+                how = "not loaded (`--no-run`)" if flags else "loaded once"
+                print(f"| {source.stat().st_size / 2**20:.0f} MB | {how} | {times} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Speed and memory of the ImageNet front end beside Pillow and torchvision, as a Markdown page.
 
-    python tests/benchmarks/front_end.py > docs/benchmarks.md
+    python tests/benchmarks/page.py > docs/benchmarks.md    this, and the time of an export
 
 A uint8 photo in memory becomes a float32 NCHW tensor. Every row is a fresh process that measures graph and libraries
 in turns; times are medians of at least 15 turns. Memory is the growth of the peak resident set by one call.
@@ -42,7 +42,11 @@ def main() -> None:
     for case in CASES:
         for interpolation in FILTERS:
             print(_speed_row(case, interpolation, _child("speed", case, interpolation)), flush=True)
-    print("\n## Two threads\n\nThe graph for any size alone in its process, in ms.\n")
+    print(
+        "\n## Two threads\n\nThe graph for any size alone in its process, in ms. On this virtual machine with two "
+        "processors the rows for the largest photo vary from run to run by a factor of two with two threads; one thread "
+        "for preprocessing is the safe choice.\n"
+    )
     print("| photo | filter | one thread | two threads | times as fast |\n|---|---|---|---|---|")
     for case in CASES:
         for interpolation in FILTERS:
@@ -75,7 +79,7 @@ def _heading() -> str:
         f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, Python {platform.python_version()}, {', '.join(found)}. "
         f"Libraries: {libraries}. Times in ms; in brackets how many times as fast as the libraries given an Image "
         "and given the array. Resize 256, center crop 224, rescale, normalize; the last photo is only enlarged. "
-        "Every output was compared: all floats are equal.\n\nMade by `python tests/benchmarks/front_end.py`."
+        "Every output was compared: all floats are equal.\n\nMade by `python tests/benchmarks/page.py`."
     )
 
 

@@ -1,0 +1,11 @@
+"""docs/benchmarks.md: ``python tests/benchmarks/page.py > docs/benchmarks.md``, about 4 minutes on an idle machine."""
+
+import export_time
+import front_end
+
+if __name__ == "__main__":
+    front_end.main()
+    print(
+        "\n## Export\n\nA model of square matrices, the ImageNet steps in front. Only reading, loading and writing grow with it.\n"
+    )
+    export_time.main()
