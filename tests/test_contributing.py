@@ -39,3 +39,8 @@ def test_the_example_passes_the_suite(example: type[Step]) -> None:
     conformance.check_wrong_input_is_refused(subjects[0])
     conformance.check_documented(example)
     conformance.check_oracle_stands_alone(example)
+
+
+def test_the_example_is_the_step_that_comes_with_the_package() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert code == (PAGE.parents[1] / "onnxprep/steps/image/invert.py").read_text("utf-8")

@@ -108,4 +108,4 @@ class Callers:
                 expected=f"callers={{{entry.name!r}: function}}",
                 hint="the spec tracks this step because it cannot be baked into the graph",
             )
-        return run  # type: ignore[no-any-return]
+        return run

@@ -56,9 +56,9 @@ class Labels(Step):
         below = op.Less(x, op.constant(0, dtype))
         index = op.Where(below, op.constant(beyond, dtype), x)
         if self.default is None:
-            return op.Gather(op.constant(self.names, "string"), index, axis=0)  # type: ignore[no-any-return]
+            return op.Gather(op.constant(self.names, "string"), index, axis=0)
         names = op.constant((*self.names, self.default), "string")
-        return op.Gather(names, op.Min(index, op.constant(beyond, dtype)), axis=0)  # type: ignore[no-any-return]
+        return op.Gather(names, op.Min(index, op.constant(beyond, dtype)), axis=0)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """NumPy's indexing."""

@@ -59,8 +59,8 @@ class Softmax(Step):
         """Softmax, between two Casts for float64."""
         (x,) = inputs
         if self.precision == "float32":
-            return op.Softmax(x, axis=self.axis)  # type: ignore[no-any-return]
-        return op.Cast(op.Softmax(op.Cast(x, to="float64"), axis=self.axis), to="float32")  # type: ignore[no-any-return]
+            return op.Softmax(x, axis=self.axis)
+        return op.Cast(op.Softmax(op.Cast(x, to="float64"), axis=self.axis), to="float32")
 
     def oracle(self, *inputs: Tensor) -> Array:
         """torch, or NumPy in float64."""
@@ -71,7 +71,7 @@ class Softmax(Step):
             return np.asarray(powers / powers.sum(self.axis, keepdims=True), np.float32)
         import torch
 
-        return torch.softmax(torch.from_numpy(x.array), self.axis).numpy()  # type: ignore[no-any-return]
+        return torch.softmax(torch.from_numpy(x.array), self.axis).numpy()
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

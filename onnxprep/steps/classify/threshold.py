@@ -43,7 +43,7 @@ class Threshold(Step):
         """Greater or GreaterOrEqual."""
         (x,) = inputs
         compare = op.Greater if self.compare == ">" else op.GreaterOrEqual
-        return compare(x, op.constant(self.value, x.spec.dtype))  # type: ignore[no-any-return]
+        return compare(x, op.constant(self.value, x.spec.dtype))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The comparison of torch."""
@@ -51,7 +51,7 @@ class Threshold(Step):
         import torch
 
         scores = torch.from_numpy(x.array)
-        return (scores > self.value if self.compare == ">" else scores >= self.value).numpy()  # type: ignore[no-any-return]
+        return (scores > self.value if self.compare == ">" else scores >= self.value).numpy()
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -42,7 +42,7 @@ class ConvertColor(Step):
         (x,) = inputs
         if x.spec.color == self.to:
             return x
-        return op.Gather(x, op.int64([2, 1, 0]), axis=x.spec.axis("C"))  # type: ignore[no-any-return]
+        return op.Gather(x, op.int64([2, 1, 0]), axis=x.spec.axis("C"))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """NumPy's reversal of the last axis."""

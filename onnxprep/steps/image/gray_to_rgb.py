@@ -37,7 +37,7 @@ class GrayToRgb(Step):
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Concat of the plane with itself."""
         (x,) = inputs
-        return op.Concat(x, x, x, axis=x.spec.axis("C"))  # type: ignore[no-any-return]
+        return op.Concat(x, x, x, axis=x.spec.axis("C"))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """Pillow on bytes."""

@@ -76,7 +76,7 @@ class Normalize(Step):
         """Sub, Div: never a multiplication by 1/std, which differs in 31 % of the values."""
         (x,) = inputs
         mean, std = (op.float32(self._column(values, x.spec)) for values in (self.mean, self.std))
-        return op.Div(op.Sub(x, mean), std)  # type: ignore[no-any-return]
+        return op.Div(op.Sub(x, mean), std)
 
     def _column(self, values: tuple[float, ...], spec: TensorSpec) -> Array:
         after = len(str(spec.layout)) - spec.axis("C") - 1
@@ -95,23 +95,23 @@ class Normalize(Step):
         if self.like == "transformers-pil":
             from transformers.image_transforms import normalize
 
-            return normalize(image, self.mean, self.std, input_data_format="channels_first")  # type: ignore[no-any-return]
+            return normalize(image, self.mean, self.std, input_data_format="channels_first")
         import torch
 
         tensor, mean, std = torch.from_numpy(image), list(self.mean), list(self.std)
         if self.like == "transformers-torchvision":
             from transformers.image_processing_backends import TorchvisionBackend
 
-            return TorchvisionBackend.normalize(None, tensor, mean, std).numpy()  # type: ignore[no-any-return]
+            return TorchvisionBackend.normalize(None, tensor, mean, std).numpy()
         if self.like == "timm":
             from timm.data.transforms_factory import transforms
 
-            return transforms.Normalize(torch.tensor(mean), torch.tensor(std))(tensor).numpy()  # type: ignore[no-any-return]
+            return transforms.Normalize(torch.tensor(mean), torch.tensor(std))(tensor).numpy()
         if self.like == "torchvision-v1":
             from torchvision.transforms.functional import normalize
         else:
             from torchvision.transforms.v2.functional import normalize
-        return normalize(tensor, mean, std).numpy()  # type: ignore[no-any-return]
+        return normalize(tensor, mean, std).numpy()
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

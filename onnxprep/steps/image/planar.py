@@ -51,7 +51,7 @@ def known_size(x: TensorSpec) -> tuple[int, int] | None:
 def cut(op: Ops, x: Value, start: Value, end: Value) -> Value:
     """The rows and columns of a planar image from ``start`` to before ``end`` (int64 [2]: H, W)."""
     rank = len(x.spec.shape or ())
-    return op.Slice(x, start, end, op.int64([rank - 2, rank - 1]))  # type: ignore[no-any-return]
+    return op.Slice(x, start, end, op.int64([rank - 2, rank - 1]))
 
 
 def pad(op: Ops, x: Value, padding: Value, fill: float) -> Value:
@@ -63,13 +63,13 @@ def pad(op: Ops, x: Value, padding: Value, fill: float) -> Value:
         zeros = op.int64(others)
         before, after = (op.Slice(padding, op.int64([i]), op.int64([i + 2])) for i in (0, 2))
         pads = op.Concat(zeros, before, zeros, after, axis=0)
-    return op.Pad(x, pads, op.constant(fill, x.spec.dtype), mode="constant")  # type: ignore[no-any-return]
+    return op.Pad(x, pads, op.constant(fill, x.spec.dtype), mode="constant")
 
 
 def refuse_smaller(op: Ops, cropped: Value, size: tuple[int, int]) -> Value:
     """A Reshape that copies nothing and makes the run fail where Slice has silently given less than ``size``."""
     others = [0] * (len(cropped.spec.shape or ()) - 2)  # 0: as it is
-    return op.Reshape(cropped, op.int64([*others, *size]))  # type: ignore[no-any-return]
+    return op.Reshape(cropped, op.int64([*others, *size]))
 
 
 def each_image(x: Tensor, layout: str, function: Callable[[Array], Array]) -> Array:

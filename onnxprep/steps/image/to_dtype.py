@@ -71,7 +71,7 @@ class ToDtype(Step):
         if (source, self.dtype) == ("float32", "float16"):
             # behind it ONNX Runtime may put a Cast back, for a kernel that has no float16, and merge that one too
             y = op.Reshape(y, op.Shape(y))
-        return y  # type: ignore[no-any-return]
+        return y
 
     def _clipped(self, op: Ops, x: Value) -> Any:
         ends = _ends(x.spec.dtype, self.dtype)

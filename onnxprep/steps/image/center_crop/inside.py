@@ -49,7 +49,7 @@ class CenterCropInside(Step):
         return all(length >= side for length, side in zip(least, self._sides, strict=True))
 
     def _start(self, op: Ops, size: Value) -> Value:
-        return op.Div(op.Sub(size, op.int64(self._sides)), op.int64(2))  # type: ignore[no-any-return]
+        return op.Div(op.Sub(size, op.int64(self._sides)), op.int64(2))
 
     def window(self, op: Ops, size: Value, at_least: tuple[int, int]) -> Window | None:
         """The middle, where it is certain to lie inside."""

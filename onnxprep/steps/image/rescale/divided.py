@@ -40,7 +40,7 @@ class RescaleDivided(Step):
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Cast, Div."""
         (x,) = inputs
-        return op.Div(op.Cast(x, to="float32"), op.float32(255))  # type: ignore[no-any-return]
+        return op.Div(op.Cast(x, to="float32"), op.float32(255))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function on HWC images."""
@@ -53,10 +53,10 @@ class RescaleDivided(Step):
         if self.like == "timm":
             from timm.data.transforms import MaybeToTensor
 
-            return MaybeToTensor()(image).numpy().transpose(1, 2, 0)  # type: ignore[no-any-return]
+            return MaybeToTensor()(image).numpy().transpose(1, 2, 0)
         from torchvision.transforms.functional import to_tensor
 
-        return to_tensor(image).numpy().transpose(1, 2, 0)  # type: ignore[no-any-return]
+        return to_tensor(image).numpy().transpose(1, 2, 0)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

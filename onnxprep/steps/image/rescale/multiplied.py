@@ -38,7 +38,7 @@ class RescaleMultiplied(Step):
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Cast, Mul."""
         (x,) = inputs
-        return op.Mul(op.Cast(x, to="float32"), op.float32(1 / 255))  # type: ignore[no-any-return]
+        return op.Mul(op.Cast(x, to="float32"), op.float32(1 / 255))
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function."""
@@ -46,7 +46,7 @@ class RescaleMultiplied(Step):
         import torch
         from torchvision.transforms.v2.functional import to_dtype
 
-        return to_dtype(torch.from_numpy(x.array), torch.float32, scale=True).numpy()  # type: ignore[no-any-return]
+        return to_dtype(torch.from_numpy(x.array), torch.float32, scale=True).numpy()
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

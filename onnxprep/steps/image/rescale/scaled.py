@@ -54,7 +54,7 @@ class RescaleScaled(Step):
         dtype = self._factor().dtype.name
         wide = x if x.spec.dtype == dtype else op.Cast(x, to=dtype)
         product = op.Mul(wide, op.constant(self.scale, dtype))
-        return op.Cast(product, to="float32") if dtype == "float64" else product  # type: ignore[no-any-return]
+        return op.Cast(product, to="float32") if dtype == "float64" else product
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function."""
@@ -62,11 +62,11 @@ class RescaleScaled(Step):
         if self.like == "transformers-pil":
             from transformers.image_transforms import rescale
 
-            return rescale(x.array, self.scale)  # type: ignore[no-any-return]
+            return rescale(x.array, self.scale)
         import torch
         from transformers.image_processing_backends import TorchvisionBackend
 
-        return TorchvisionBackend.rescale(None, torch.from_numpy(x.array), self.scale).numpy()  # type: ignore[no-any-return]
+        return TorchvisionBackend.rescale(None, torch.from_numpy(x.array), self.scale).numpy()
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -89,11 +89,11 @@ class Arithmetic:
 
     def ratio(self, x: Number, y: Number) -> Number:
         """The float64 quotient of two int64."""
-        return self.Div(self.double(x), self.double(y))  # type: ignore[no-any-return]
+        return self.Div(self.double(x), self.double(y))
 
     def ceil_div(self, x: Number, y: Number) -> Number:
         """``ceil(x / y)`` of int64, x >= 0, y > 0."""
-        return self.Div(self.Add(x, self.Sub(y, lengths(1))), y)  # type: ignore[no-any-return]
+        return self.Div(self.Add(x, self.Sub(y, lengths(1))), y)
 
     def least(self, x: Number) -> Number:
         """The smallest element, [1]."""
@@ -116,7 +116,7 @@ class Arithmetic:
         if known is not None:
             return known[i : i + 1]
         op = self._graph()
-        return op.Slice(x, op.int64([i]), op.int64([i + 1]), op.int64([0]))  # type: ignore[no-any-return]
+        return op.Slice(x, op.int64([i]), op.int64([i + 1]), op.int64([0]))
 
     def column(self, x: Number) -> Number:
         """A [n] as [n, 1]."""
@@ -154,7 +154,7 @@ class Arithmetic:
 
     def _emitted(self, operator: str, *operands: Number, **attributes: Any) -> Value:
         values: Sequence[Value] = [self.value(operand) for operand in operands]
-        return getattr(self._graph(), operator)(*values, **attributes)  # type: ignore[no-any-return]
+        return getattr(self._graph(), operator)(*values, **attributes)
 
     def _graph(self) -> Ops:
         if self._op is None:

@@ -19,18 +19,18 @@ def filter_nodes(op: Ops, x: Value, interpolation: str) -> Value:
 
 def _box(op: Ops, x: Value) -> Value:
     inside = op.And(op.Greater(x, op.float64(-0.5)), op.Not(op.Greater(x, op.float64(0.5))))
-    return op.Cast(inside, to="float64")  # type: ignore[no-any-return]
+    return op.Cast(inside, to="float64")
 
 
 def _bilinear(op: Ops, x: Value) -> Value:
-    return op.Max(op.Sub(op.float64(1.0), op.Abs(x)), op.float64(0.0))  # type: ignore[no-any-return]
+    return op.Max(op.Sub(op.float64(1.0), op.Abs(x)), op.float64(0.0))
 
 
 def _bicubic(op: Ops, x: Value) -> Value:
     f, t = op.float64, op.Abs(x)
     near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(t, f(1.5)), f(2.5)), t), t), f(1.0))
     far = op.Mul(op.Sub(op.Mul(op.Add(op.Mul(op.Sub(t, f(5.0)), t), f(8.0)), t), f(4.0)), f(-0.5))
-    return op.Where(op.Less(t, f(1.0)), near, op.Where(op.Less(t, f(2.0)), far, f(0.0)))  # type: ignore[no-any-return]
+    return op.Where(op.Less(t, f(1.0)), near, op.Where(op.Less(t, f(2.0)), far, f(0.0)))
 
 
 def _hamming(op: Ops, x: Value) -> Value:
@@ -41,7 +41,7 @@ def _hamming(op: Ops, x: Value) -> Value:
     cosine = op.Sub(f(1.0), op.Mul(op.Mul(half, half), f(2.0)))  # ONNX Runtime has no float64 Cos
     window = op.Add(op.Mul(cosine, f(HAMMING[1])), f(HAMMING[0]))
     inside = op.Mul(op.Div(op.Sin(angle), angle), window)
-    return op.Where(zero, f(1.0), op.Where(op.Less(t, f(1.0)), inside, f(0.0)))  # type: ignore[no-any-return]
+    return op.Where(zero, f(1.0), op.Where(op.Less(t, f(1.0)), inside, f(0.0)))
 
 
 def _lanczos(op: Ops, x: Value) -> Value:
@@ -50,4 +50,4 @@ def _lanczos(op: Ops, x: Value) -> Value:
     wide, narrow = op.Mul(nonzero, f(math.pi)), op.Mul(op.Div(nonzero, f(3.0)), f(math.pi))
     product = op.Mul(op.Div(op.Sin(wide), wide), op.Div(op.Sin(narrow), narrow))
     inside = op.And(op.Not(op.Less(x, f(-3.0))), op.Less(x, f(3.0)))
-    return op.Where(zero, f(1.0), op.Where(inside, product, f(0.0)))  # type: ignore[no-any-return]
+    return op.Where(zero, f(1.0), op.Where(inside, product, f(0.0)))

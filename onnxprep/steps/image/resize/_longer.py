@@ -17,7 +17,7 @@ class _Longest(SizeRule):
 
     def _scaled(self, a: Arithmetic, sides: Number) -> Number:
         """Both sides times ``longest_edge / long``, unrounded."""
-        return a.Mul(a.double(sides), a.ratio(lengths(self.longest_edge), a.most(sides)))  # type: ignore[no-any-return]
+        return a.Mul(a.double(sides), a.ratio(lengths(self.longest_edge), a.most(sides)))
 
 
 class LongestTorchvision(_Longest):
@@ -54,7 +54,7 @@ class LongestHalfEven(_Longest):
     min_size: Side = parameter("both sides are at least this, px", 1)
 
     def resized(self, a: Arithmetic, sides: Number) -> Number:
-        return a.Max(a.integer(a.Round(self._scaled(a, sides))), lengths(self.min_size))  # type: ignore[no-any-return]
+        return a.Max(a.integer(a.Round(self._scaled(a, sides))), lengths(self.min_size))
 
 
 class LongestFloor(_Longest):
@@ -69,7 +69,7 @@ class LongestFloor(_Longest):
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         other = a.Max(a.integer(self._scaled(a, sides)), lengths(self.min_size))
         portrait = a.Greater(a.pick(sides, 0), a.pick(sides, 1))
-        return a.Where(a.join(portrait, a.Not(portrait)), lengths(self.longest_edge), other)  # type: ignore[no-any-return]
+        return a.Where(a.join(portrait, a.Not(portrait)), lengths(self.longest_edge), other)
 
 
 class _Fit(SizeRule):
@@ -101,7 +101,7 @@ class FitThumbnail(_Fit):
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         capped = a.Min(sides, lengths(*self.fit))
         other, new_other = (a.join(a.pick(n, 1), a.pick(n, 0)) for n in (sides, capped))
-        return a.Where(a.Less(sides, other), a.integer(a.ratio(a.Mul(sides, new_other), other)), capped)  # type: ignore[no-any-return]
+        return a.Where(a.Less(sides, other), a.integer(a.ratio(a.Mul(sides, new_other), other)), capped)
 
 
 class FitPatches(_Fit):
@@ -137,7 +137,7 @@ class FitDpt(_Fit):
             by_width = a.Less(a.pick(away, 1), a.pick(away, 0))
             scales = a.Where(by_width, a.pick(scales, 1), a.pick(scales, 0))
         multiples = a.Round(a.Div(a.Mul(scales, a.double(sides)), double(self.multiple)))
-        return a.Mul(a.integer(multiples), lengths(self.multiple))  # type: ignore[no-any-return]
+        return a.Mul(a.integer(multiples), lengths(self.multiple))
 
 
 class FloorMultiple(SizeRule):
@@ -179,4 +179,4 @@ class Smart(SizeRule):
         grow = a.Sqrt(a.ratio(lengths(self.min_pixels), area))
         large = a.Mul(a.integer(a.Ceil(a.Div(a.Mul(doubles, grow), step64))), step)
         kept = a.Where(a.Less(new_area, lengths(self.min_pixels)), large, rounded)
-        return a.Where(a.Greater(new_area, lengths(self.max_pixels)), small, kept)  # type: ignore[no-any-return]
+        return a.Where(a.Greater(new_area, lengths(self.max_pixels)), small, kept)

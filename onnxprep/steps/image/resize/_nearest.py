@@ -39,4 +39,4 @@ def _indices(op: Ops, axis: Geometry) -> Value:
     others = op.Expand(a.value(scale), a.value(a.Sub(resized, lengths(1))))
     sums = op.CumSum(op.Concat(a.value(half), others, axis=0), op.int64(0))
     kept = op.Slice(sums, a.value(start), a.value(end), op.int64([0]))
-    return op.Cast(kept, to="int64")  # type: ignore[no-any-return]
+    return op.Cast(kept, to="int64")

@@ -67,7 +67,7 @@ def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_fi
         return op.branch(condition, passes, lambda: nothing)
 
     arms = [one(*way) for way in ways]
-    return op.Reshape(op.Concat(*arms, axis=0), a.value(a.join(lengths(-1), *dims)))  # type: ignore[no-any-return]
+    return op.Reshape(op.Concat(*arms, axis=0), a.value(a.join(lengths(-1), *dims)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class _Chunks:
         """Where line ``index`` lies in the stacked chunks, each of them ``slots`` times ``lines`` rows."""
         rows = a.Mul(self.lines, slots)
         shifts = a.Sub(a.Mul(self.numbers, rows), self.offsets)
-        return a.Add(index, a.take(shifts, a.Div(index, self.lines)))  # type: ignore[no-any-return]
+        return a.Add(index, a.take(shifts, a.Div(index, self.lines)))
 
 
 class _Passes:
@@ -104,7 +104,7 @@ class _Passes:
     def run(self, vertical_first: bool, dims: tuple[Number, ...]) -> Value:
         """uint8 [-1, *dims], planar."""
         y = self._vertical_first() if vertical_first else self._horizontal_first()
-        return self._op.Reshape(y, self._shape(lengths(-1), *dims))  # type: ignore[no-any-return]
+        return self._op.Reshape(y, self._shape(lengths(-1), *dims))
 
     def _horizontal_first(self) -> Value:
         """Lines as columns: [w, (channel, image, line)], one gather of whole rows, one product, and back."""
@@ -121,7 +121,7 @@ class _Passes:
         def lines(trip: Number) -> Value:
             part = op.Transpose(op.Reshape(cut(trip), as_lines), perm=[1, 0])
             part = op.Reshape(part, as_columns)
-            return op.Transpose(self._resampled(part, 1, self._tables.indices[1], made), perm=[1, 0])  # type: ignore[no-any-return]
+            return op.Transpose(self._resampled(part, 1, self._tables.indices[1], made), perm=[1, 0])
 
         first = op.Reshape(self._stack(chunks.trips, lines), kept)
         place, offsets = chunks.place(a, self._tables.indices[0], slots), self._offsets(slots, chunks.lines)
@@ -148,14 +148,14 @@ class _Passes:
             if by_image is not None:
                 part = op.Transpose(op.Reshape(part, by_image), perm=[1, 0, 2])
             part = op.Reshape(part, as_columns)
-            return op.Transpose(self._resampled(part, 0, self._tables.indices[0], made), perm=[1, 0])  # type: ignore[no-any-return]
+            return op.Transpose(self._resampled(part, 0, self._tables.indices[0], made), perm=[1, 0])
 
         first = op.Reshape(self._stack(chunks.trips, lines), kept)
         place = chunks.place(a, self._tables.indices[1], images)
 
         def picture(i: Number) -> Value:
             rows = a.Add(place, a.Mul(i, chunks.lines))
-            return op.Transpose(self._resampled(first, 1, rows, kept), perm=[1, 0])  # type: ignore[no-any-return]
+            return op.Transpose(self._resampled(first, 1, rows, kept), perm=[1, 0])
 
         return self._stack(images, picture)
 
@@ -166,7 +166,7 @@ class _Passes:
         y = apply_bands(op, self._product, self._matrices[axis], gathered, shape)
         if tables.whole[axis]:
             return y
-        return op.Slice(y, op.int64([0]), a.value(tables.counts[axis]), op.int64([0]))  # type: ignore[no-any-return]
+        return op.Slice(y, op.int64([0]), a.value(tables.counts[axis]), op.int64([0]))
 
     def _chunks(self, axis: int) -> _Chunks:
         """Chunks of the lines along ``axis``, which the first pass does not resize."""
@@ -190,7 +190,7 @@ class _Passes:
 
         def cut(trip: Number) -> Value:
             corners = (a.value(a.take(n, trip)) for n in (starts, ends))
-            return op.Slice(self._image.x, *corners, op.int64([1, 2]))  # type: ignore[no-any-return]
+            return op.Slice(self._image.x, *corners, op.int64([1, 2]))
 
         return cut
 

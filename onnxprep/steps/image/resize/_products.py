@@ -31,7 +31,7 @@ def apply_bands(op: Ops, product: Product, matrix: Value, x: Value, shape: Value
     else:
         levels, scale = _by_digits(op, product, matrix, x), 2.0**15
     y = op.QuantizeLinear(levels, op.float32(scale), zero)
-    return op.Reshape(y, shape)  # type: ignore[no-any-return]
+    return op.Reshape(y, shape)
 
 
 def _by_floats(op: Ops, stacked: Value, x: Value) -> Value:
@@ -39,7 +39,7 @@ def _by_floats(op: Ops, stacked: Value, x: Value) -> Value:
     sums = op.MatMul(stacked, op.Cast(x, to="float32"))
     sums = op.Reshape(sums, op.int64([0, 2, -1]))  # rows are (part, output) in each block
     high, low = op.Split(sums, axis=1, split=[1, 1])
-    return op.Add(high, op.Floor(low))  # type: ignore[no-any-return]
+    return op.Add(high, op.Floor(low))
 
 
 def _by_digits(op: Ops, product: Product, stacked: Value, x: Value) -> Value:
@@ -52,4 +52,4 @@ def _by_digits(op: Ops, product: Product, stacked: Value, x: Value) -> Value:
     else:
         carry = op.Div(d0, op.constant(128, "int32"))
     whole = op.Add(op.Add(op.Mul(d2, op.constant(256, "int32")), d1), carry)
-    return op.Add(op.Cast(whole, to="float32"), op.float32(0.5))  # type: ignore[no-any-return]
+    return op.Add(op.Cast(whole, to="float32"), op.float32(0.5))

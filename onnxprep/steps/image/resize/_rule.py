@@ -47,9 +47,9 @@ def double(n: int) -> Any:
 
 def down(a: Arithmetic, n: Number, multiple: int) -> Number:
     """Down to a multiple."""
-    return a.Mul(a.Div(n, lengths(multiple)), lengths(multiple))  # type: ignore[no-any-return]
+    return a.Mul(a.Div(n, lengths(multiple)), lengths(multiple))
 
 
 def up(a: Arithmetic, n: Number, multiple: int) -> Number:
     """Up to a multiple."""
-    return a.Mul(a.ceil_div(n, lengths(multiple)), lengths(multiple))  # type: ignore[no-any-return]
+    return a.Mul(a.ceil_div(n, lengths(multiple)), lengths(multiple))

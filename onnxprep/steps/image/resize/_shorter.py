@@ -36,7 +36,7 @@ class ShorterTorchvision(SizeRule):
         if self.max_size is None:
             return resized
         longest, most = a.most(resized), lengths(self.max_size)
-        return a.Where(a.Greater(longest, most), a.integer(a.ratio(a.Mul(resized, most), longest)), resized)  # type: ignore[no-any-return]
+        return a.Where(a.Greater(longest, most), a.integer(a.ratio(a.Mul(resized, most), longest)), resized)
 
     def at_least(self) -> int:
         return self.shorter_edge if self.max_size is None else 0
@@ -83,7 +83,7 @@ class _Detr(SizeRule):
 
     def _detr(self, a: Arithmetic, sides: Number) -> Number:
         short, both = self._short_and_both(a, sides)
-        return a.Where(a.Equal(a.least(sides), short), sides, both)  # type: ignore[no-any-return]
+        return a.Where(a.Equal(a.least(sides), short), sides, both)
 
     def at_least(self) -> int:
         return self.shorter_edge if self.max_size is None else 0

@@ -125,7 +125,7 @@ class EmittedTables:
     def few(self) -> Value:
         """Whether no output has more than about 8 taps."""
         few = [axes.few for axes in self._axes]
-        return few[0] if len(few) == 1 else self._op.And(*few)  # type: ignore[no-any-return]
+        return few[0] if len(few) == 1 else self._op.And(*few)
 
     def matrices(self, product: Product) -> tuple[Value, Value]:
         """The band matrix of either axis, [blocks, parts of the weights * block, span]."""
@@ -174,13 +174,13 @@ class _Axes:
         if known is not None:
             return known.astype(np.float64).reshape(-1, 1, 1, 1) if known.any() else np.zeros((), np.float64)
         # not Unsqueeze: ONNX Runtime 1.31 logs an error where it follows the values of shapes through several axes
-        return self._op.Reshape(self._op.Cast(n, to="float64"), self._op.int64([-1, 1, 1, 1]))  # type: ignore[no-any-return]
+        return self._op.Reshape(self._op.Cast(n, to="float64"), self._op.int64([-1, 1, 1, 1]))
 
     def _outputs_per_block(self, quotient: Value) -> Value:
         """``numerics.taps.outputs_per_block``."""
         op, i = self._op, self._op.int64
         small = op.Where(op.Less(quotient, i([1])), i([8]), i([4]))
-        return op.Where(op.Greater(quotient, i([5])), i([2]), small)  # type: ignore[no-any-return]
+        return op.Where(op.Greater(quotient, i([5])), i([2]), small)
 
     def _half_places(self, a: Arithmetic, count: Number, size: int | None) -> Value:
         """``0.5, 1.5, ...`` for whole blocks; the last block repeats the last output."""
@@ -190,7 +190,7 @@ class _Axes:
         end = op.Mul(a.value(a.ceil_div(count, self._block)), self._block)
         rows = op.Range(op.float64(0.0), op.Squeeze(op.Cast(end, to="float64")), op.float64(1.0))
         last = a.value(a.double(a.Sub(count, lengths(1))))
-        return op.Add(op.Min(rows, last), op.float64(0.5))  # type: ignore[no-any-return]
+        return op.Add(op.Min(rows, last), op.float64(0.5))
 
     def _positions(self, first: Value, last: Value) -> Value:
         """The inputs of each block, [A, blocks, 1, span]; also what is needed at all, and the index from its start."""
@@ -205,7 +205,7 @@ class _Axes:
         self.index = op.Squeeze(op.Cast(index, to="int64"), axes=[2])
         edges = op.Cast(op.Concat(begin, end, axis=1), to="int64")
         self.edges = op.Reshape(edges, i([-1]))  # begin and end of the first axis, then of the second
-        return positions  # type: ignore[no-any-return]
+        return positions
 
     def _fixed_point(self, values: Value) -> Value:
         """Divided by their sum, times 2**22, rounded half away from zero: float32 holds that exactly, 4-D as ``values``."""
@@ -216,9 +216,9 @@ class _Axes:
             total = op.Where(op.Equal(total, f(0.0)), f(1.0), total)
         scaled = op.Div(values, op.Mul(total, f(2.0**-PRECISION)))
         if self._interpolation in ("box", "bilinear", "hamming"):
-            return op.Cast(op.Floor(op.Add(scaled, f(0.5))), to="float32")  # type: ignore[no-any-return]
+            return op.Cast(op.Floor(op.Add(scaled, f(0.5))), to="float32")
         rounded = op.Mul(op.Floor(op.Add(op.Abs(scaled), f(0.5))), op.Sign(scaled))
-        return op.Cast(rounded, to="float32")  # type: ignore[no-any-return]
+        return op.Cast(rounded, to="float32")
 
     def float_pair(self) -> tuple[Value, Value]:
         """``numerics.taps.float_pair``: float32 [A, blocks, block, span] twice."""
@@ -233,4 +233,4 @@ class _Axes:
         rest = op.Floor(op.Mul(self.weights, f(2.0**-7)))
         top = op.Floor(op.Add(op.Mul(rest, f(2.0**-8)), f(zero / 256)))
         low, middle = op.Sub(self.weights, op.Mul(rest, f(128.0))), op.Sub(rest, op.Mul(top, f(256.0)))
-        return op.Cast(op.Add(op.Concat(low, middle, top, axis=2), f(zero)), to="uint8")  # type: ignore[no-any-return]
+        return op.Cast(op.Add(op.Concat(low, middle, top, axis=2), f(zero)), to="uint8")

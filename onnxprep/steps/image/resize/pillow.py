@@ -111,7 +111,7 @@ class Resize(Step):
             tall = a.Greater(height, a.Mul(width, lengths(100)))
         else:
             tall = a.Greater(a.pick(less, 0), a.Mul(a.pick(less, 1), lengths(2)))
-        return a.And(shrinks, tall)  # type: ignore[no-any-return]
+        return a.And(shrinks, tall)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """Pillow's own resize, image by image; the size by the library the rule is named after."""
