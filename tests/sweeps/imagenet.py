@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import PIL
 from PIL import Image
 from steps import build
 
@@ -15,6 +16,8 @@ from onnxprep.step import Step, catalogue
 from onnxprep.tensor import Array, Dim, TensorSpec
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+LIKE = f"pillow-{PIL.__version__.split('.')[0]}"
+"""The family of the installed Pillow, which it is compared with."""
 FILTERS = ("bilinear", "bicubic", "lanczos")
 
 
@@ -45,7 +48,7 @@ def graph(
     interpolation: str, size: Any = 256, crop: int = 224, shape: tuple[Dim, ...] = ("N", "H", "W", 3)
 ) -> onnx.ModelProto:
     """uint8 NHWC -> float32 NCHW; no crop where ``crop`` is 0."""
-    steps = [make("resize", "pillow-13", size=size, interpolation=interpolation)]
+    steps = [make("resize", LIKE, size=size, interpolation=interpolation)]
     steps += [make("center_crop", "torchvision-v1", size=crop)] if crop else []
     steps += [make("rescale", "torchvision-v1"), make("normalize", "torchvision-v1", mean=MEAN, std=STD)]
     steps += [make("to_layout", "", layout="NCHW")]
