@@ -9,7 +9,9 @@ OnnxprepError (1)        anything unforeseen
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
+
+_Kind = TypeVar("_Kind", bound="OnnxprepError")
 
 
 class OnnxprepError(Exception):
@@ -39,7 +41,12 @@ class OnnxprepError(Exception):
     def inside(self, place: str) -> Self:
         """The same error seen from one level further out: ``std[1]`` inside ``preprocess[3].parameters``."""
         joined = self.at if not place else place if not self.at else f"{place}{_joint(self.at)}{self.at}"
-        return type(self)(self.problem, at=joined, expected=self.expected, got=self.got, hint=self.hint)
+        return self.told_as(type(self), at=joined)
+
+    def told_as(self, kind: type[_Kind], **changed: str) -> _Kind:
+        """The same finding as an error of ``kind``, some of its parts told differently."""
+        parts = {"problem": self.problem, "at": self.at, "expected": self.expected, "got": self.got, "hint": self.hint}
+        return kind(**(parts | changed))
 
     def to_dict(self) -> dict[str, str]:
         """The parts that say something, for ``--json``."""

@@ -99,6 +99,11 @@ class Tensor:
         return np.ascontiguousarray(self.array.transpose(order))
 
 
+def dtype_name(array: Array) -> str:
+    """NumPy spelling of an array's dtype; text is ``"string"``."""
+    return "string" if array.dtype.kind in "OUS" else str(array.dtype.name)
+
+
 def from_layout(array: Array, layout: str, wanted: str) -> Array:
     """``array`` whose axes are ``layout``, with its axes in the order ``wanted``; contiguous."""
     return np.ascontiguousarray(array.transpose([layout.index(letter) for letter in wanted]))

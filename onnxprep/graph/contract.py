@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from onnxprep.errors import ContractError
 from onnxprep.graph.hint import hint_for
-from onnxprep.spec.plan import Plan, PlannedStep, Signature
+from onnxprep.spec.plan import Plan, PlannedStep, Signature, inferred
 from onnxprep.tensor import Dim, TensorSpec
 
 
@@ -65,17 +65,10 @@ def bind(plan: Plan, bindings: Mapping[str, int], theirs: Mapping[str, int] | No
     steps = []
     for step in plan.steps:
         given = tuple(values[name] for name in step.inputs)
-        gives = step.gives if given == step.given else _inferred(step, given)
+        gives = step.gives if given == step.given else inferred(step.step, step.path, given)
         values.update(zip(step.outputs, gives, strict=True))
         steps.append(replace(step, given=given, gives=gives))
     return replace(plan, steps=tuple(steps), values=values)
-
-
-def _inferred(step: PlannedStep, given: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    try:
-        return step.step.infer(*given)
-    except ContractError as error:
-        raise error.inside(step.path) from error
 
 
 def _numbered(spec: TensorSpec, bindings: Mapping[str, int]) -> TensorSpec:

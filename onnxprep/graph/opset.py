@@ -95,14 +95,6 @@ def restampable(model: ModelProto, to_opset: int) -> list[str]:
     return list(reasons)
 
 
-def same_meaning(old: OpSchema, new: OpSchema) -> list[str]:
-    """Why a node valid under ``old`` may not mean the same under ``new``, which is the next version of the same operator.
-
-    Judged by the schemas and the reviewed changes, for every node that ``old`` allows; ``restampable`` judges one node.
-    """
-    return list(changes.between(old, new, None))
-
-
 def _node_reasons(node: NodeProto, old: int, new: int, used: set[str]) -> Iterator[str]:
     try:
         before, after = get_schema(node.op_type, old, ""), get_schema(node.op_type, new, "")

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 
 from onnxprep.errors import ParityError
-from onnxprep.tensor import Array
+from onnxprep.tensor import Array, dtype_name
 
 _MAX_BYTES = 2**30
 
 
 def digest(array: Array) -> str:
     """sha256 of dtype, shape and content, little-endian, in C order; texts by their JSON."""
-    head = json.dumps([_dtype(array), list(array.shape)]).encode()
+    head = json.dumps([dtype_name(array), list(array.shape)]).encode()
     return hashlib.sha256(head + b"\n" + _content(array)).hexdigest()
 
 
 def packed(array: Array) -> dict[str, Any]:
     """The array as JSON values: numbers deflated in base64, texts as they are."""
-    written: dict[str, Any] = {"dtype": _dtype(array), "shape": list(array.shape), "sha256": digest(array)}
+    written: dict[str, Any] = {"dtype": dtype_name(array), "shape": list(array.shape), "sha256": digest(array)}
     if written["dtype"] == "string":
         return written | {"text": [str(item) for item in array.ravel()]}
     return written | {"zlib": base64.b64encode(zlib.compress(_content(array), 9)).decode("ascii")}
@@ -67,12 +67,8 @@ def _numbers(written: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
     return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 
-def _dtype(array: Array) -> str:
-    return "string" if array.dtype.kind in "OUS" else array.dtype.name
-
-
 def _content(array: Array) -> bytes:
-    if _dtype(array) == "string":
+    if dtype_name(array) == "string":
         return json.dumps([str(item) for item in array.ravel()]).encode()
     little = array.dtype.newbyteorder("<")
     return np.ascontiguousarray(array, dtype=little).tobytes()
@@ -83,8 +79,8 @@ def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str
 
     Floats count as equal bit for bit (NaN equals NaN), or with a tolerance where their difference is within it.
     """
-    if _dtype(got) != _dtype(expected) or got.shape != expected.shape:
-        return f"{_dtype(got)}{list(got.shape)} instead of {_dtype(expected)}{list(expected.shape)}"
+    if dtype_name(got) != dtype_name(expected) or got.shape != expected.shape:
+        return f"{dtype_name(got)}{list(got.shape)} instead of {dtype_name(expected)}{list(expected.shape)}"
     differing = _differing(got, expected, tolerance)
     count = int(np.count_nonzero(differing))
     if not count:

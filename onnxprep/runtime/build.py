@@ -44,7 +44,7 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.St
         stripped = undo.strip(joined)
     except ContractError as error:
         at = str(source) if error.at == "model" else f"{source}: {error.at}"
-        raise ContractError(error.problem, at=at, expected=error.expected, got=error.got, hint=error.hint) from None
+        raise error.told_as(ContractError, at=at) from None
     with Draft(target) as draft:
         draft.write(stripped.data)
         draft.keep()

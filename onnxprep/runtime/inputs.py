@@ -9,7 +9,7 @@ import numpy as np
 
 from onnxprep.errors import UsageError
 from onnxprep.spec.messages import did_you_mean
-from onnxprep.tensor import Array, Dim, TensorSpec
+from onnxprep.tensor import Array, Dim, TensorSpec, dtype_name
 
 
 def as_array(value: Any, at: str) -> Array:
@@ -26,11 +26,6 @@ def as_array(value: Any, at: str) -> Array:
         raise UsageError("is no array", at=at, expected="rows of one length", got=str(error)[:120]) from None
     # ONNX Runtime and our own views of the bits know nothing of byte orders
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def dtype_name(array: Array) -> str:
-    """NumPy spelling of an array's dtype; text is ``"string"``."""
-    return "string" if array.dtype.kind in "OUS" else str(array.dtype.name)
 
 
 def with_batch(array: Array, declared: TensorSpec) -> Array:

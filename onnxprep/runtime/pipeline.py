@@ -13,6 +13,7 @@ from onnxprep.runtime.files import is_file
 from onnxprep.runtime.inputs import checked, refuse_unknown
 from onnxprep.runtime.session import Session
 from onnxprep.runtime.stored import stored_spec
+from onnxprep.runtime.verify import verify as verify_file
 
 
 class Pipeline:
@@ -91,9 +92,7 @@ class Pipeline:
         Raises:
             ParityError: the first difference.
         """
-        from onnxprep.runtime.verify import verify  # noqa: PLC0415  # verify runs pipelines
-
-        verify(self.path, self._session.providers[:1])
+        verify_file(self.path, self._session.providers[:1])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process loads the file again."""

@@ -47,9 +47,7 @@ def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) ->
         return _raised(model, own, needed, step, folder, upgrade=upgrade)
     except ContractError as error:
         place = error.at if error.at.startswith(step.path) else f"{step.path} ({step.name}), {error.at}"
-        raise ContractError(
-            error.problem, at=place, expected=error.expected, got=error.got, hint=error.hint or _HINT
-        ) from None
+        raise error.told_as(ContractError, at=place, hint=error.hint or _HINT) from None
 
 
 def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, folder: Path, *, upgrade: bool) -> Raised:

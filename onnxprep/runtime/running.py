@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxprep.runtime.given import GivenFiles, contents, decoded_here
 from onnxprep.runtime.pipeline import Pipeline
-from onnxprep.tensor import Array
+from onnxprep.tensor import Array, dtype_name
 
 _MANY = 16
 Results = list[tuple[str, dict[str, Array]]]
@@ -32,7 +32,7 @@ def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Ca
 
 def shown(outputs: Mapping[str, Array]) -> list[str]:
     """Lines for a person: texts beside the numbers of the same shape, small arrays whole, large ones by their ends."""
-    texts = {name: array for name, array in outputs.items() if array.dtype.kind in "OUS"}
+    texts = {name: array for name, array in outputs.items() if dtype_name(array) == "string"}
     lines: list[str] = []
     beside: set[str] = set()
     for name, array in texts.items():
@@ -48,8 +48,7 @@ def shown(outputs: Mapping[str, Array]) -> list[str]:
 
 
 def _array(array: Array) -> str:
-    kind = "string" if array.dtype.kind in "OUS" else array.dtype.name
-    head = f"{kind}{list(array.shape)}"
+    head = f"{dtype_name(array)}{list(array.shape)}"
     if array.size <= _MANY:
         return f"{head} {[_plain(item) for item in array.ravel()]}"
     return f"{head} {array.min():.6g} .. {array.max():.6g}" if array.dtype.kind in "fiu" else head

@@ -11,7 +11,7 @@ import numpy as np
 from onnxprep.errors import UsageError
 from onnxprep.runtime.beside import weights
 from onnxprep.runtime.files import check_output, read_model, reason
-from onnxprep.tensor import Array
+from onnxprep.tensor import Array, dtype_name
 
 _LONGEST = 50  # characters of a name, so that every file system takes it
 
@@ -49,7 +49,7 @@ def save_arrays(results: Sequence[Mapping[str, Array]], folder: Path, model: Pat
 
 
 def _suffix(array: Array) -> str:
-    return ".txt" if array.dtype.kind in "OUS" else ".npy"
+    return ".txt" if dtype_name(array) == "string" else ".npy"
 
 
 def _stems(outputs: Mapping[str, Array]) -> dict[str, str]:

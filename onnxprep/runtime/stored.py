@@ -26,7 +26,7 @@ def stored_spec(stored: Mapping[str, str], at: str) -> Spec:
     except OnnxprepError as error:
         place = f"{at}: {metadata.SPEC} {error.at}".strip()
         hint = "the file was changed or damaged after export; export it again"
-        raise ContractError(error.problem, at=place, expected=error.expected, got=error.got, hint=hint) from None
+        raise error.told_as(ContractError, at=place, hint=hint) from None
 
 
 def _json(text: str) -> object:

@@ -51,13 +51,7 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     try:
         _goldens(source, model, stored, asked, checked)
     except ContractError as error:
-        raise ParityError(
-            error.problem,
-            at=error.at or str(source),
-            expected=error.expected,
-            got=error.got,
-            hint=error.hint or DAMAGED,
-        ) from None
+        raise error.told_as(ParityError, at=error.at or str(source), hint=error.hint or DAMAGED) from None
     return checked
 
 
@@ -76,14 +70,14 @@ def _refuse_unreadable(model: ModelProto) -> None:
     try:
         refuse_unreadable(model)
     except ContractError as error:
-        raise ParityError(error.problem, at=error.at, expected=error.expected, hint=DAMAGED) from None
+        raise error.told_as(ParityError, hint=DAMAGED) from None
 
 
 def _stored(model: ModelProto, at: str) -> dict[str, str]:
     try:
         stored = metadata.read(model)
     except ContractError as error:
-        raise ParityError(error.problem, at=error.at, hint=DAMAGED) from None
+        raise error.told_as(ParityError, hint=DAMAGED) from None
     if not stored and not metadata.onnxprep_nodes(model):
         raise ContractError("holds no spec", at=at, expected="an exported model", hint="`onnxprep export` makes one")
     return stored

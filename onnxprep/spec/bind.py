@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from onnxprep.errors import ContractError, OnnxprepError, SpecError
 from onnxprep.spec import fields
 from onnxprep.spec.document import Spec
-from onnxprep.spec.entry import Entry
+from onnxprep.spec.entry import Entry, Where
 from onnxprep.spec.messages import did_you_mean, listed, shown
 from onnxprep.tensor import TensorSpec
 
@@ -174,28 +174,23 @@ def _default_outputs(spec: Spec) -> tuple[str, ...]:
 
 def _check_names(spec: Spec) -> None:
     known = dict.fromkeys([*spec.inputs, *_made(spec.preprocess), *spec.model_outputs])
-    for i, entry in enumerate(spec.postprocess):
-        if entry.where == "graph":
-            for k, name in enumerate(entry.inputs or ()):
-                if name not in known:
-                    at = f"postprocess[{i}].inputs[{k}]"
-                    raise _unknown(SpecError, f"{shown(name)} is not a value here", at, name, known)
-            known |= dict.fromkeys(entry.outputs or ())
+    known = _follow(spec, "graph", known, "is not a value here")
     for i, name in enumerate(spec.outputs or ()):
         if name not in known:
             raise _unknown(SpecError, f"{shown(name)} is not a value", f"outputs[{i}]", name, known)
-    _check_callers_after(spec)
+    _follow(spec, "caller", dict.fromkeys(spec.outputs or ()), "is not an output of the graph")
 
 
-def _check_callers_after(spec: Spec) -> None:
-    known = dict.fromkeys(spec.outputs or ())
+def _follow(spec: Spec, where: Where, known: Mapping[str, None], problem: str) -> dict[str, None]:
+    """The names known behind the postprocess steps that run in one place; each takes only what is known before it."""
+    names = dict(known)
     for i, entry in enumerate(spec.postprocess):
-        if entry.where == "caller":
+        if entry.where == where:
             for k, name in enumerate(entry.inputs or ()):
-                if name not in known:
-                    at = f"postprocess[{i}].inputs[{k}]"
-                    raise _unknown(SpecError, f"{shown(name)} is not an output of the graph", at, name, known)
-            known |= dict.fromkeys(entry.outputs or ())
+                if name not in names:
+                    raise _unknown(SpecError, f"{shown(name)} {problem}", f"postprocess[{i}].inputs[{k}]", name, names)
+            names |= dict.fromkeys(entry.outputs or ())
+    return names
 
 
 def _check_all_used(spec: Spec) -> None:

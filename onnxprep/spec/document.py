@@ -137,7 +137,7 @@ def _placed(error: SpecError, where: str) -> SpecError:
     if error.at and not error.at.startswith("line "):
         return error
     at = f"{where}, {error.at}" if error.at else where
-    return SpecError(error.problem, at=at, expected=error.expected, got=error.got, hint=error.hint)
+    return error.told_as(SpecError, at=at)
 
 
 def canonical(document: Any) -> str:

@@ -14,7 +14,7 @@ from onnxprep.spec.messages import shown
 from onnxprep.step import Step, catalogue
 from onnxprep.tensor import TensorSpec
 
-__all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "lines", "plan"]
+__all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "inferred", "lines", "plan"]
 
 Side = Literal["pre", "post"]
 _SIDES = {"pre": "preprocess", "post": "postprocess"}
@@ -103,14 +103,22 @@ def _walk(side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec]) -
             raise ContractError(problem, at=at, hint=hint)
         taken, made = entry.inputs or (), entry.outputs or ()
         given = tuple(values[name] for name in taken)
-        try:
-            gives = entry.step.infer(*given)
-        except ContractError as error:
-            named = f"`{entry.operation}` {error.problem}"
-            raise ContractError(named, at=at, expected=error.expected, got=error.got, hint=error.hint) from None
+        gives = inferred(entry.step, at, given)
         planned.append(PlannedStep(side, i, entry.name, entry.step, taken, made, given, gives))
         values.update(zip(made, gives, strict=True))
     return planned
+
+
+def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    """What the step at path ``at`` makes.
+
+    Raises:
+        ContractError: it does not work on what it is given.
+    """
+    try:
+        return step.infer(*given)
+    except ContractError as error:
+        raise error.told_as(ContractError, problem=f"`{step.operation}` {error.problem}", at=at) from None
 
 
 def lines(planned: Plan) -> list[str]:
