@@ -104,6 +104,14 @@ class Window:
     padding: Value | None = None
 
 
+def random_sides(rng: np.random.Generator, largest: int) -> tuple[int, int]:
+    """(height, width), px: one in ten is 1, one in five tall images is taller than twice its width."""
+    height, width = (1 if rng.random() < 0.1 else int(largest ** rng.uniform(0.15, 1)) for _ in range(2))
+    if rng.random() < 0.2:
+        width = max(1, int(height / rng.uniform(2, 5)))
+    return height, width
+
+
 class Ops(Protocol):
     """What a step emits into. ``op.Add(a, b)`` adds a node at the model's opset and returns its typed output.
 
@@ -200,6 +208,26 @@ class Step(BaseModel):
     def cases(cls) -> Iterator[Case]:
         """The samples on which graph and oracle are compared."""
         raise NotImplementedError
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:
+        """One random case of a family, with sides of at most about ``largest`` px: what sweeps are made of.
+
+        By default the parameters of one of the cases on images of random sides; a step overrides it to draw parameters
+        as well. What ``infer`` then refuses is drawn again.
+        """
+        own = [case for case in cls.cases() if not case.like or like in case.like]
+        case = own[rng.integers(len(own))]
+        sides: dict[tuple[Any, Any], tuple[int, int]] = {}
+
+        def other(sample: Sample) -> Sample:
+            spec = sample.spec
+            if spec.is_image:
+                height, width = sides.setdefault((spec.dim("H"), spec.dim("W")), random_sides(rng, largest))
+                spec = spec.with_dims(H=height, W=width)
+            return Sample(spec, int(rng.integers(2**31)))
+
+        return Case(case.parameters, tuple(map(other, case.inputs)), case.like)
 
     def window(self, op: Ops, size: Value, at_least: tuple[int, int]) -> Window | None:  # noqa: ARG002
         """For a crop: what it keeps of an image of ``size`` (H, W) whose sides are at least ``at_least``, px."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -57,6 +58,37 @@ def subjects_of(step_class: type[Step], like: str) -> list[Subject]:
     """The cases of one family."""
     cases = (case for case in step_class.cases() if not case.like or like in case.like)
     return [Subject(step_class, like, case, number) for number, case in enumerate(cases)]
+
+
+def drawn(step_class: type[Step], like: str, count: int, largest: int, seed: int = 0) -> list[Subject]:
+    """Random cases of one family, none of which ``infer`` refuses; the same ones every time."""
+    rng = np.random.default_rng([zlib.crc32(f"{step_class.operation} {like}".encode()), seed])
+    found: list[Subject] = []
+    tries = 20 * count
+    while len(found) < count:
+        tries -= 1
+        assert tries > 0, f"{step_class.operation} like {like!r}: most of what draw gives is refused"
+        subject = Subject(step_class, like, step_class.draw(like, rng, largest), 1000 + len(found))
+        try:
+            subject.step().infer(*subject.specs())
+        except ContractError:
+            continue
+        found.append(subject)
+    return found
+
+
+RECORDED = 20
+"""As many cases of a family are recorded at least: where it lists fewer, random ones are added."""
+
+
+def additional(catalogue: Catalogue) -> list[Subject]:
+    """The random cases that fill every family up to ``RECORDED``."""
+    found = []
+    for cls, like in families(catalogue):
+        missing = 0 if cls.caller else RECORDED - len(subjects_of(cls, like))
+        if missing > 0:
+            found += drawn(cls, like, missing, largest=24)
+    return found
 
 
 def subjects(catalogue: Catalogue) -> list[Subject]:
@@ -190,6 +222,18 @@ def check_graph_equals_oracle(subject: Subject) -> None:
                     assert not wrong, f"{place}: {wrong}"
         if batches(subject) and "symbolic" in ways:
             _check_truth(step, with_batch(subject.case.inputs, 0), ways["symbolic"][0])
+
+
+def check_random_case(subject: Subject) -> None:
+    """The graph keeps the claim and ``infer`` tells the truth on a random case, static and symbolic, at one opset."""
+    step, samples, opset = subject.step(), subject.case.inputs, max(17, subject.step_class.min_opset)
+    wanted = answer(step, samples)
+    for known in (True, False):
+        running = session(model_of(subject, opset, known=known))
+        _check_truth(step, samples, running, static=known)
+        for port, got, want in zip(step.outputs, outcome(running, samples), wanted, strict=True):
+            wrong = difference(got, want, step.promise())
+            assert not wrong, f"{subject} {port}, {subject.case}, static {known}: {wrong}"
 
 
 def check_infer_tells_the_truth(subject: Subject) -> None:

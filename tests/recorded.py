@@ -7,13 +7,13 @@ import hashlib
 import json
 import zlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from packaging.specifiers import SpecifierSet
 
+from onnxprep.runtime.libraries import installed_version
 from onnxprep.step import Claim, Sample, Step
 from onnxprep.tensor import Array
 
@@ -22,10 +22,8 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "conformance"
 
 def installed(claim: Claim) -> bool:
     """Whether the claimed library is here in a claimed version."""
-    try:
-        return version(claim.library) in SpecifierSet(claim.versions)
-    except PackageNotFoundError:
-        return False
+    version = installed_version(claim.library)
+    return version is not None and version in SpecifierSet(claim.versions)
 
 
 def digest(array: Array) -> str:
@@ -59,10 +57,15 @@ def unpack(packed: dict[str, Any]) -> Array:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
+def file_of(operation: str, like: str) -> Path:
+    """Where the recordings of a family are."""
+    return FOLDER / operation / f"{like or 'any'}.json"
+
+
 @cache
-def recordings(operation: str) -> dict[str, dict[str, Any]]:
-    """Every recording of an operation, by question."""
-    path = FOLDER / f"{operation}.json"
+def recordings(operation: str, like: str) -> dict[str, dict[str, Any]]:
+    """Every recording of a family, by question."""
+    path = file_of(operation, like)
     if not path.exists():
         return {}
     return {key(entry): entry for entry in json.loads(path.read_text("utf-8"))["recordings"]}
@@ -70,7 +73,7 @@ def recordings(operation: str) -> dict[str, dict[str, Any]]:
 
 def recorded(step: Step, samples: tuple[Sample, ...]) -> list[Array]:
     """What the library made of the samples when it was last run."""
-    entry = recordings(step.operation).get(key(question(step, samples)))
+    entry = recordings(step.operation, step.like).get(key(question(step, samples)))
     library = step.promise().library
     assert entry is not None, (
         f"{library} {step.promise().versions} is not installed and nothing is recorded for {step.operation} like "

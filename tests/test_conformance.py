@@ -12,11 +12,12 @@ import conformance
 import pytest
 from closeness import difference
 from conformance import Subject
-from recorded import key, question, recordings, unpack
+from recorded import FOLDER, file_of, key, question, recordings, unpack
 
-from onnxprep.step import Step, catalogue
+from onnxprep.step import Sample, Step, catalogue
 
 SUBJECTS = conformance.subjects(catalogue())
+ADDITIONAL = conformance.additional(catalogue())
 each_case = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 each_family = pytest.mark.parametrize(
     ("step_class", "like"),
@@ -31,6 +32,11 @@ each_class = pytest.mark.parametrize(
 @each_case
 def test_graph_equals_oracle(subject: Subject):
     conformance.check_graph_equals_oracle(subject)
+
+
+@pytest.mark.parametrize("subject", ADDITIONAL, ids=str)
+def test_random_case(subject: Subject):
+    conformance.check_random_case(subject)
 
 
 @each_case
@@ -89,11 +95,15 @@ def test_another_process_gives_the_same_bytes():
     assert json.loads(there.stdout) == conformance.fingerprints(catalogue())
 
 
-@each_case
+def asked_of(subject: Subject) -> list[tuple[Sample, ...]]:
+    return [subject.case.inputs] if subject in ADDITIONAL else conformance.questions(subject)
+
+
+@pytest.mark.parametrize("subject", [*SUBJECTS, *ADDITIONAL], ids=str)
 def test_recordings_are_what_the_library_says(subject: Subject):
     step = subject.step()
-    for samples in conformance.questions(subject):
-        entry = recordings(step.operation).get(key(question(step, samples)))
+    for samples in asked_of(subject):
+        entry = recordings(step.operation, step.like).get(key(question(step, samples)))
         said = conformance.answer_here(step, samples)
         if entry is not None and said:  # else the graph is held against the recording itself
             for now, then in zip(said, map(unpack, entry["outputs"]), strict=True):
@@ -101,7 +111,8 @@ def test_recordings_are_what_the_library_says(subject: Subject):
 
 
 def test_there_are_no_recordings_of_cases_that_are_gone():
-    asked = {key(question(s.step(), samples)) for s in SUBJECTS for samples in conformance.questions(s)}
-    operations = {s.step_class.operation for s in SUBJECTS}
-    gone = [entry for operation in operations for entry in recordings(operation) if entry not in asked]
-    assert not gone, "run fixtures/conformance/make.py"
+    asked = {key(question(s.step(), samples)) for s in [*SUBJECTS, *ADDITIONAL] for samples in asked_of(s)}
+    files = {file_of(cls.operation, like) for cls, like in conformance.families(catalogue())}
+    assert set(FOLDER.rglob("*.json")) <= files, "a family is gone: delete its recordings"
+    every = [entry for cls, like in conformance.families(catalogue()) for entry in recordings(cls.operation, like)]
+    assert not [entry for entry in every if entry not in asked], "run fixtures/conformance/make.py"

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from onnxprep.step import parameter
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._rule import Pair, Side, SizeRule, double, down, up
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, lengths
-from onnxprep.steps.image.resize._tables import Geometry
+from onnxprep.steps.image.arithmetic import Arithmetic, lengths
+from onnxprep.steps.image.resize._geometry import Geometry
 
 
 def nearest(op: Ops, x: Value, geometry: Geometry) -> Value:

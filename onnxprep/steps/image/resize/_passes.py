@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._products import apply_bands
 from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables, Product
 

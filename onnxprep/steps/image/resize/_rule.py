@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 
 Side = Annotated[int, Field(gt=0, lt=2**31)]
 Pair = tuple[Side, Side]

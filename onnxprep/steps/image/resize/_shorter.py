@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ValidationInfo, field_validator
 
 from onnxprep.step import parameter, wrong
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._rule import Side, SizeRule, double, down, up
 
 

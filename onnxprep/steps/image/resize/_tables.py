@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,8 +18,9 @@ from onnxprep.numerics.taps import (
     tap_table,
 )
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._filters import filter_nodes
+from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 
 Product = Literal["float", "integer", "integer_many"]
 """How a band matrix meets the samples: see ``_products``."""
@@ -31,31 +31,8 @@ _FEW = {"box": 6, "bilinear": 3, "hamming": 3, "bicubic": 2, "lanczos": 1}
 Measured on AVX-512 with VNNI; older processors would gain from higher ones, exact as long as there are 32 taps at most.
 """
 
-Sizes = tuple[int | None, int | None]
-"""How many outputs are wanted of H and W, as far as that is known."""
-
 _END = 2**62
 _BLOCKS = (2, 4, 8)
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What both axes (H, W) go through. Every number is int64 [2].
-
-    Attributes:
-        sides: lengths before.
-        resized: lengths after.
-        start, count: the outputs that are wanted of ``resized``.
-    """
-
-    sides: Number
-    resized: Number
-    start: Number
-    count: Number
-
-    def axis(self, a: Arithmetic, i: int) -> Geometry:
-        """The same numbers of one axis, int64 [1]."""
-        return Geometry(a.pick(self.sides, i), a.pick(self.resized, i), a.pick(self.start, i), a.pick(self.count, i))
 
 
 class KnownTables:

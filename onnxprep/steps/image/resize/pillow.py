@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar, Literal
 
-from onnxprep.step import Case, Claim, Ops, Step, Value, parameter, refuse_unless
-from onnxprep.steps.image.planar import refuse_unless_image
+from onnxprep.step import Case, Claim, Ops, Value, parameter, refuse_unless
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize import _library
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._cases import cases
+from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._nearest import nearest
 from onnxprep.steps.image.resize._passes import resample
-from onnxprep.steps.image.resize._tables import EmittedTables, Geometry, KnownTables, Sizes
-from onnxprep.steps.image.resize.sizes import Size, at_least, resized
+from onnxprep.steps.image.resize._resizing import Resizing
+from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _NOTE = (
@@ -23,7 +22,7 @@ _NOTE = (
 )
 
 
-class Resize(Step):
+class Resize(Resizing):
     """``y = clip((2**21 + sum k * x) >> 22, 0, 255)`` along one axis, then along the other, uint8 in between.
 
     ``k = trunc(w * 2**22 + copysign(0.5, w))``; w is the filter stretched by max(length / new length, 1) around the
@@ -44,10 +43,6 @@ class Resize(Step):
         "pillow-12": Claim("Pillow", ">=12.2,<13", "Image.resize", note=_NOTE),
         "pillow-13": Claim("Pillow", ">=13,<14", "Image.resize", note=_NOTE),
     }
-    inherits: ClassVar[bool] = False
-    planar: ClassVar[bool] = False
-
-    size: Size = parameter("[height, width], 256 for the shorter edge, or a rule with its lengths; px")
     interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = parameter(
         "the filter, by Pillow's name"
     )
@@ -55,53 +50,20 @@ class Resize(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W by the size rule where it can be told; negative weights may leave the range of the input."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", hint="resize before `rescale` and `to_dtype`")
+        (y,) = super().infer(x)
         refuse_unless(
             x.color != "RGBA", "has an alpha channel", expected="no alpha", got=x, hint="put `drop_alpha` before it"
         )
-        sides = "sides of at least 1 px"
-        refuse_unless(0 not in (x.dim("H"), x.dim("W")), "has a side of 0", expected=sides, got=x)
-        height, width = self._dims(x)
-        refuse_unless(0 not in (height, width), "would get a side of 0", expected=sides, got=x)
-        overshoots = x.range is not None and self.interpolation in ("bicubic", "lanczos")
-        return (replace(x.with_dims(H=height, W=width), range=(0.0, 255.0) if overshoots else x.range),)
+        return (y,)
 
-    def _dims(self, x: TensorSpec) -> tuple[int | None, int | None]:
-        if isinstance(self.size, tuple):
-            return self.size
-        height, width = x.dim("H"), x.dim("W")
-        if not isinstance(height, int) or not isinstance(width, int):
-            return None, None
-        a = Arithmetic()
-        return a.two_ints(resized(self.size, a, lengths(height, width))) or (None, None)
-
-    def emit(self, op: Ops, *inputs: Value) -> Value:
-        """The whole image."""
-        (x,) = inputs
-        a = Arithmetic(op)
-        sides = a.size(x, "HW")
-        new = resized(self.size, a, sides)
-        return self._emit(op, x, Geometry(sides, new, lengths(0, 0), new), a.two_ints(new) or (None, None))
-
-    def emit_window(self, op: Ops, x: Value, crop: Step) -> Value | None:
-        """Only what the crop keeps."""
-        a = Arithmetic(op)
-        sides = a.size(x, "HW")
-        new = resized(self.size, a, sides)
-        window = crop.window(op, a.value(new), a.two_ints(new) or at_least(self.size))
-        if window is None:
-            return None
-        kept = self._emit(op, x, Geometry(sides, new, window.start, window.size), window.sizes)
-        return crop.pad_window(op, kept, window)
-
-    def _emit(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:
-        a, spec = Arithmetic(op), x.spec.planar().with_dims(H=sizes[0], W=sizes[1])
+    def resample(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:
+        """Two passes over tap tables, which are constants where all lengths are known."""
         if self.interpolation == "nearest":
-            return Value(nearest(op, x, geometry).name, spec)
+            return nearest(op, x, geometry)
+        a = Arithmetic(op)
         known = all(a.known(n) is not None for n in vars(geometry).values())
         tables = KnownTables if known else EmittedTables
-        y = resample(op, x, tables(op, geometry, self.interpolation, sizes), self._vertical_first(a, geometry))
-        return Value(y.name, spec)
+        return resample(op, x, tables(op, geometry, self.interpolation, sizes), self._vertical_first(a, geometry))
 
     def _vertical_first(self, a: Arithmetic, geometry: Geometry) -> Number:
         less = a.Sub(geometry.sides, geometry.resized)

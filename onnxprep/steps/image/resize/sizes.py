@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from onnxprep.step import wrong
+from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize import _longer, _shorter
-from onnxprep.steps.image.resize._arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize._rule import Pair, Side, SizeRule
 
 _MAINS = ("shorter_edge", "longest_edge", "fit", "multiple")  # in this order: other rules have a `multiple` too
