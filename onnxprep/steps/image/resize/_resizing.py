@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from onnxprep.step import Ops, Step, Value, parameter, refuse_unless
+import numpy as np
+
+from onnxprep.step import Case, Ops, Step, Value, parameter, random_sides, refuse_unless
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
@@ -92,3 +94,12 @@ class Resizing(Step):
     @staticmethod
     def _planar(x: Value, y: Value, sizes: Sizes) -> Value:
         return Value(y.name, x.spec.planar().with_dims(H=sizes[0], W=sizes[1]))
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:
+        """A case's parameters on an image of random sides; two times in three a random [height, width]."""
+        case = super().draw(like, rng, largest)
+        if rng.random() < 1 / 3 or "size" not in case.parameters:
+            return case
+        height, width = random_sides(rng, largest)
+        return Case({**case.parameters, "size": [height, width]}, case.inputs, case.like)
