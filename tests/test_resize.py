@@ -308,7 +308,6 @@ def test_wrong_sizes(size: Any, at: str, problem: str):
 @pytest.mark.parametrize(
     ("spec", "size", "hint"),
     [
-        (TensorSpec("uint8", (4, 4, 4), "HWC", "RGBA"), 3, "drop_alpha"), (TensorSpec("float32", (4, 4, 3), "HWC", "RGB"), 3, "rescale"),
         (TensorSpec("uint8", (4, 4), "HW"), 3, ""), (TensorSpec("uint8", (0, 4, 3), "HWC"), [3, 3], ""),
         (TensorSpec("uint8", (1, 400, 3), "HWC"), {"longest_edge": 100, "rule": "torchvision"}, ""),
     ],

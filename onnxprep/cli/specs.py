@@ -28,7 +28,7 @@ def new(preset: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("spec", type=FILE)
 @click.option("--model", type=FILE, help="Check that the steps fit this model, too.")
-@click.option("--strict", is_flag=True, help="What cannot be proven is an error.")
+@click.option("--strict", is_flag=True, help="What cannot be proven, and what looks like a mistake, is an error.")
 @with_json
 def check(spec: Path, model: Path | None, strict: bool, as_json: bool) -> None:
     """Check SPEC: the document, every step's family, and with --model the fit."""
@@ -71,13 +71,10 @@ def plan(spec: Path, model: Path | None, as_json: bool) -> None:
 
 
 def _fitted(spec: Any, model: Path | None, *, strict: bool) -> dict[str, Any]:
-    from onnxprep.spec.bind import bind_alone
     from onnxprep.spec.plan import lines
-    from onnxprep.spec.plan import plan as plan_of
 
     if model is None:
-        alone = lines(plan_of(bind_alone(spec))) if any(e.where == "graph" for e in spec.preprocess) else []
-        return {"plan": alone, "contract": [], "warnings": [], "digest": spec.digest}
+        return {**_alone(spec, strict=strict), "contract": [], "digest": spec.digest}
     from onnxprep.graph.fit import fit
     from onnxprep.runtime.files import read_model
 
@@ -88,6 +85,21 @@ def _fitted(spec: Any, model: Path | None, *, strict: bool) -> dict[str, Any]:
         "warnings": list(fitted.contract.warnings),
         "digest": fitted.spec.digest,
     }
+
+
+def _alone(spec: Any, *, strict: bool) -> dict[str, Any]:
+    from onnxprep.spec.bind import bind_alone
+    from onnxprep.spec.lint import lint, refuse_doubts
+    from onnxprep.spec.plan import lines
+    from onnxprep.spec.plan import plan as plan_of
+
+    if not any(entry.where == "graph" for entry in spec.preprocess):
+        return {"plan": [], "warnings": []}
+    planned = plan_of(bind_alone(spec))
+    doubts = lint(planned)
+    if strict:
+        refuse_doubts(doubts)
+    return {"plan": lines(planned), "warnings": list(doubts)}
 
 
 @click.command()

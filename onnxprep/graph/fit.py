@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from onnx import ModelProto
 
-from onnxprep.errors import ContractError
 from onnxprep.graph.attach import refuse_augmented
 from onnxprep.graph.contract import Contract, unify
 from onnxprep.graph.contract import bind as bind_symbols
 from onnxprep.graph.signature import signature
 from onnxprep.spec.bind import bind
 from onnxprep.spec.document import Spec
+from onnxprep.spec.lint import lint, refuse_doubts
 from onnxprep.spec.plan import Plan, plan
 
 
@@ -37,17 +37,8 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
     bound = bind(spec, wanted)
     planned = plan(bound, wanted)
     contract = unify(planned, wanted, strict=strict)
-    doubts = _bgr(planned)
-    if strict and doubts:
-        raise ContractError(doubts[0], hint="drop --strict if the model was trained on BGR")
+    doubts = lint(planned)
+    if strict:
+        refuse_doubts(doubts)
     contract = replace(contract, warnings=contract.warnings + doubts)
     return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
-
-
-def _bgr(planned: Plan) -> tuple[str, ...]:
-    """Declaring BGR converts nothing: few models want it, and nothing else would say so."""
-    return tuple(
-        f"{name} reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"
-        for name in planned.feeds.values()
-        if planned.values[name].color == "BGR"
-    )

@@ -48,6 +48,14 @@ def known_size(x: TensorSpec) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
+def in_planes(op: Ops, x: Value) -> Value:
+    """An image that lies in its own layout, planar."""
+    spec = x.spec.planar()
+    if spec.layout == x.spec.layout:
+        return x
+    return Value(op.Transpose(x, perm=[x.spec.axis(letter) for letter in str(spec.layout)]).name, spec)
+
+
 def cut(op: Ops, x: Value, start: Value, end: Value) -> Value:
     """The rows and columns of a planar image from ``start`` to before ``end`` (int64 [2]: H, W)."""
     rank = len(x.spec.shape or ())

@@ -52,6 +52,11 @@ def cases() -> Iterator[Case]:
     for layout, color, shape in _LAYOUTS:
         yield _case(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), [9, 14], "bicubic", 7)
 
+    for i, (shape, size) in enumerate(_SIZES[:4]):
+        spec = TensorSpec("uint8", (*shape[:3], 4), "NHWC", "RGBA", (0.0, 255.0))
+        yield _case(spec, size, ("bicubic", "box", "lanczos", "nearest")[i], i)
+    yield _case(TensorSpec("uint8", (9, 7, 4), "HWC", "RGBA", (0.0, 255.0)), [9, 7], "bilinear", 5)
+
 
 def _case(spec: TensorSpec, size: Any, interpolation: str, seed: int, *like: str) -> Case:
     return Case({"size": size, "interpolation": interpolation}, (Sample(spec, seed),), like)

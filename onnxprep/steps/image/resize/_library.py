@@ -13,7 +13,7 @@ from onnxprep.tensor import Array, Tensor
 
 
 def resize(x: Tensor, like: str, size: Pair | SizeRule, interpolation: str) -> Array:
-    """``Image.resize`` on every image; channels that are no grey or RGB go one by one."""
+    """``Image.resize`` on every image; channels that are no RGB or RGBA go one by one."""
     import PIL
     from PIL import Image
 
@@ -25,7 +25,7 @@ def resize(x: Tensor, like: str, size: Pair | SizeRule, interpolation: str) -> A
     height, width = resized_sides(size, int(h), int(w))  # type: ignore[arg-type]  # a Tensor's dims are ints
 
     def one(image: Array) -> Array:
-        if image.shape[-1] == 3:
+        if image.shape[-1] == 3 or x.spec.color == "RGBA":
             return np.asarray(Image.fromarray(image).resize((width, height), filters[interpolation]))
         planes = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[-1])]
         return np.stack([np.asarray(p.resize((width, height), filters[interpolation])) for p in planes], axis=-1)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from onnxprep.step import Case, Claim, Ops, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Value, parameter
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize import _library
+from onnxprep.steps.image.resize._alpha import resample_rgba
 from onnxprep.steps.image.resize._cases import cases
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._nearest import nearest
 from onnxprep.steps.image.resize._passes import resample
 from onnxprep.steps.image.resize._resizing import Resizing
 from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables
-from onnxprep.tensor import Array, Tensor, TensorSpec
+from onnxprep.tensor import Array, Tensor
 
 _NOTE = (
     "x86-64 wheels; an output that reads more than 518 inputs of an axis (one of 22000 px to 256 by lanczos) is proven "
@@ -28,6 +29,8 @@ class Resize(Resizing):
     ``k = trunc(w * 2**22 + copysign(0.5, w))``; w is the filter stretched by max(length / new length, 1) around the
     centre of the output pixel, cut at the edges and divided by its sum, in float64. ``nearest`` takes
     ``x[floor(i)]``, i a running sum of length / new length that starts at half of it.
+    RGBA: colours are multiplied by alpha before and divided by it afterwards, except for ``nearest`` and where the
+    size does not change; other channels are resized each for itself.
     The vertical pass is first where ``h < H and H - h > 2 * (W - w)`` (Pillow 13), ``H > 100 * W and h < H``
     (Pillow 12.2 and 12.3), and second otherwise. Only what a following crop keeps is computed.
 
@@ -35,7 +38,7 @@ class Resize(Resizing):
     Output: uint8, the same layout and colour.
     Rounds: after each pass, half up.
     Source: Pillow 13.0.0, src/libImaging/Resample.c, Geometry.c ImagingScaleAffine; Pillow 12.3.0, Image.py resize.
-    Raises: ContractError where the tensor is no uint8 image, has an alpha channel, or a side would become 0.
+    Raises: ContractError where the tensor is no uint8 image, or a side would become 0.
     """
 
     operation: ClassVar[str] = "resize"
@@ -47,19 +50,15 @@ class Resize(Resizing):
         "the filter, by Pillow's name"
     )
 
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """H and W by the size rule where it can be told; negative weights may leave the range of the input."""
-        (x,) = inputs
-        (y,) = super().infer(x)
-        refuse_unless(
-            x.color != "RGBA", "has an alpha channel", expected="no alpha", got=x, hint="put `drop_alpha` before it"
-        )
-        return (y,)
-
     def resample(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:
         """Two passes over tap tables, which are constants where all lengths are known."""
         if self.interpolation == "nearest":
             return nearest(op, x, geometry)
+        if x.spec.color == "RGBA":
+            return resample_rgba(op, x, geometry, lambda planes: self._filtered(op, planes, geometry, sizes))
+        return self._filtered(op, x, geometry, sizes)
+
+    def _filtered(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:
         a = Arithmetic(op)
         known = all(a.known(n) is not None for n in vars(geometry).values())
         tables = KnownTables if known else EmittedTables

@@ -1,0 +1,134 @@
+"""What a plan does that fits together and still is nearly always a mistake. Nothing crashes on it, so it is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from onnxprep.errors import ContractError
+from onnxprep.spec.plan import Plan, PlannedStep
+from onnxprep.step import Step
+
+_NORMALIZING = ("normalize", "rescale_normalize")
+_RESIZING = ("resize", "letterbox")
+_RGB_ORDER = (
+    (0.485, 0.456, 0.406), (123.675, 116.28, 103.53), (123.68, 116.779, 103.939),
+    (0.48145466, 0.4578275, 0.40821073),
+)  # fmt: skip
+"""Means everybody uses, red first: ImageNet's in 0..1 and 0..255, Keras' caffe mode, CLIP's."""
+
+
+def lint(plan: Plan) -> tuple[str, ...]:
+    """One line per doubt: where, what, and what was probably meant."""
+    return tuple(doubt for rule in _RULES for doubt in rule(plan))
+
+
+def refuse_doubts(doubts: tuple[str, ...]) -> None:
+    """What ``--strict`` makes of them.
+
+    Raises:
+        ContractError: there is one.
+    """
+    if doubts:
+        at, _, problem = doubts[0].partition(": ")
+        hint = "drop --strict if it is meant"
+        raise ContractError(problem, at=at, got="" if len(doubts) == 1 else f"{len(doubts)} doubts", hint=hint)
+
+
+def _undeclared(plan: Plan) -> Iterator[str]:
+    """An image whose colour, or a float image whose range, no step and no input declares."""
+    for i, name in enumerate(plan.inputs):
+        spec = plan.values[name]
+        if not spec.is_image:
+            continue
+        if spec.color is None and spec.dim("C") in (1, 3, 4, None):
+            yield f"inputs[{i}]: no color is declared: whoever feeds {name} has to guess; add `color: RGB`, BGR, RGBA or GRAY"
+        if spec.dtype.startswith("float") and spec.range is None:
+            yield f"inputs[{i}]: no range is declared: 0..1 and 0..255 both fit {name}; add `range: [0, 1]` or `range: [0, 255]`"
+
+
+def _wrong_unit(plan: Plan) -> Iterator[str]:
+    """Mean and std of 0..1 on 0..255, or the other way round."""
+    for step, mean, std in _normalized(plan, ("normalize",)):
+        span = step.given[0].range
+        if span is None:
+            continue
+        if max(map(abs, span)) > 20 and all(abs(m) <= 1 for m in mean) and all(abs(s) < 1 for s in std):
+            yield f"{step.path}: `normalize` has mean and std of 0..1, its input is {span[0]:g}..{span[1]:g}: put `rescale` before it"
+        elif max(map(abs, span)) <= 1 and any(abs(s) > 10 for s in std):
+            yield f"{step.path}: `normalize` has mean and std of 0..255, its input is {span[0]:g}..{span[1]:g}: drop the `rescale` before it, or divide both by 255"
+
+
+def _twice(plan: Plan) -> Iterator[str]:
+    """Normalised twice, or scaled to 0..1 twice."""
+    for step, before in _with_ancestors(plan):
+        if step.step.operation in _NORMALIZING:
+            for other in before:
+                if other.step.operation in _NORMALIZING:
+                    yield f"{step.path}: `{step.step.operation}` follows {other.path} `{other.step.operation}`: normalised twice"
+        span = step.given[0].range if step.given else None
+        if step.step.operation == "rescale" and span is not None and max(map(abs, span)) <= 1:
+            yield f"{step.path}: `rescale` of an image that is {span[0]:g}..{span[1]:g} already: scaled twice"
+
+
+def _channel_order(plan: Plan) -> Iterator[str]:
+    """A mean that is well known, in the order of the other colour."""
+    for step, mean, _ in _normalized(plan, _NORMALIZING):
+        for known in _RGB_ORDER:
+            if len(mean) != len(known):
+                continue
+            forward, backward = _near(mean, known), _near(mean, known[::-1])
+            color = step.given[0].color
+            if backward and color == "RGB":
+                yield f"{step.path}: mean {list(mean)} is in the order B, G, R, its input is RGB: reverse mean and std, or put `convert_color: {{to: BGR}}` before it"
+            if forward and color == "BGR":
+                yield f"{step.path}: mean {list(mean)} is in the order R, G, B, its input is BGR: put `convert_color: {{to: RGB}}` before it, or reverse mean and std"
+
+
+def _resized_late(plan: Plan) -> Iterator[str]:
+    """A resize of what is no longer a picture: libraries resize bytes, and edges that were padded count as values."""
+    for step, before in _with_ancestors(plan):
+        late = next((other for other in before if other.step.operation in _NORMALIZING), None)
+        if step.step.operation in _RESIZING and late is not None:
+            yield f"{step.path}: `{step.step.operation}` comes after {late.path} `{late.step.operation}`: put it before, as training code does"
+
+
+def _bgr(plan: Plan) -> Iterator[str]:
+    """Declaring BGR converts nothing: few models want it, and nothing else would say so."""
+    for name in plan.feeds.values():
+        if plan.values[name].color == "BGR":
+            yield f"{name}: reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"
+
+
+_RULES: tuple[Callable[[Plan], Iterator[str]], ...] = (
+    _undeclared, _wrong_unit, _twice, _channel_order, _resized_late, _bgr,
+)  # fmt: skip
+
+
+def _normalized(
+    plan: Plan, operations: tuple[str, ...]
+) -> Iterator[tuple[PlannedStep, tuple[float, ...], tuple[float, ...]]]:
+    """The steps that have a mean, with mean and std (empty where they have none)."""
+    for step in plan.side("pre"):
+        if step.step.operation in operations:
+            mean = _numbers(step.step, "mean")
+            if mean:
+                yield step, mean, _numbers(step.step, "std")
+
+
+def _numbers(step: Step, name: str) -> tuple[float, ...]:
+    value = getattr(step, name, None)
+    return tuple(value) if isinstance(value, tuple) else ()
+
+
+def _near(mean: tuple[float, ...], known: tuple[float, ...]) -> bool:
+    return all(abs(m - k) <= 0.01 * abs(k) for m, k in zip(mean, known, strict=True))
+
+
+def _with_ancestors(plan: Plan) -> Iterator[tuple[PlannedStep, list[PlannedStep]]]:
+    """Each preprocess step with those that its first input came through."""
+    made: dict[str, list[PlannedStep]] = {}
+    for step in plan.side("pre"):
+        before = [other for name in step.inputs for other in made.get(name, [])]
+        yield step, before
+        for name in step.outputs:
+            made[name] = [*before, step]

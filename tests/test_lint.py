@@ -1,0 +1,82 @@
+"""What fits together and is a mistake all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from onnxprep.cli import main
+from onnxprep.spec.bind import bind_alone
+from onnxprep.spec.document import Spec
+from onnxprep.spec.lint import lint
+from onnxprep.spec.plan import plan
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+REVERSED = {"mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229]}
+BYTES = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
+AGAIN = {"rescale": {"like": "transformers-torchvision"}}
+RESIZE = {"resize": {"size": [8, 8], "interpolation": "bilinear", "like": "pillow-13"}}
+
+
+def doubts(*steps: object, **image: object) -> tuple[str, ...]:
+    given = {"name": "image", "dtype": "uint8", "layout": "NHWC", "color": "RGB", "shape": ["N", "H", "W", 3], **image}
+    given = {key: value for key, value in given.items() if value is not None}
+    text = {"onnxprep": 1, "like": "torchvision-v1", "inputs": [given], "preprocess": list(steps)}
+    return lint(plan(bind_alone(Spec.load(text))))
+
+
+def test_what_is_right_is_not_doubted():
+    assert doubts(RESIZE, "rescale", {"normalize": IMAGENET}, {"to_layout": {"layout": "NCHW"}}) == ()
+    assert doubts({"to_dtype": {"dtype": "float32"}}, {"normalize": BYTES}) == ()
+    assert doubts({"convert_color": {"to": "BGR"}}, "rescale", {"normalize": REVERSED}) == ()
+
+
+MISTAKES = {
+    "0..1 on 0..255": (
+        ({"to_dtype": {"dtype": "float32"}}, {"normalize": IMAGENET}), {},
+        "preprocess[1]: `normalize` has mean and std of 0..1, its input is 0..255: put `rescale` before it",
+    ),
+    "0..255 on 0..1": (
+        ("rescale", {"normalize": BYTES}), {},
+        "preprocess[1]: `normalize` has mean and std of 0..255, its input is 0..1",
+    ),
+    "normalised twice": (
+        ("rescale", {"normalize": IMAGENET}, {"normalize": IMAGENET}), {},
+        "preprocess[2]: `normalize` follows preprocess[1] `normalize`: normalised twice",
+    ),
+    "scaled twice": (("rescale", AGAIN), {}, "preprocess[1]: `rescale` of an image that is 0..1 already"),
+    "BGR mean on RGB": (
+        ("rescale", {"normalize": REVERSED}), {},
+        "preprocess[1]: mean [0.406, 0.456, 0.485] is in the order B, G, R, its input is RGB",
+    ),
+    "RGB mean on BGR": (
+        ("rescale", {"normalize": IMAGENET}), {"color": "BGR"},
+        "preprocess[1]: mean [0.485, 0.456, 0.406] is in the order R, G, B, its input is BGR",
+    ),
+    "no colour": (("rescale",), {"color": None}, "inputs[0]: no color is declared"),
+    "no range": ((AGAIN,), {"dtype": "float32"}, "inputs[0]: no range is declared"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name: str):
+    steps, image, text = MISTAKES[name]
+    assert any(line.startswith(text) for line in doubts(*steps, **image)), doubts(*steps, **image)
+
+
+def test_the_command_warns_and_refuses_when_strict(tmp_path: Path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "onnxprep: 1\nlike: torchvision-v1\n"
+        "inputs: [{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [N, H, W, 3]}]\n"
+        "preprocess:\n  - rescale\n  - rescale: {like: transformers-torchvision}\n"
+    )
+    loose = CliRunner().invoke(main, ["check", str(spec)])
+    assert loose.exit_code == 0
+    assert "warning: preprocess[1]: `rescale` of an image that is 0..1 already: scaled twice" in loose.stderr
+    strict = CliRunner().invoke(main, ["check", "--strict", str(spec)])
+    assert strict.exit_code == 4
+    assert strict.stderr.startswith("error: preprocess[1]: `rescale` of an image")
+    assert "drop --strict if it is meant" in strict.stderr
