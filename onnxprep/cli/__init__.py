@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from onnxprep.cli.group import Group
-from onnxprep.cli.inspecting import inspect_model, run, verify
+from onnxprep.cli.inspecting import inspect_model, prove, run, verify
 from onnxprep.cli.making import export, strip
 from onnxprep.cli.specs import check, new, plan, schema, steps
 
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (new, export, check, plan, inspect_model, run, strip, verify, steps, schema):
+for command in (new, export, check, plan, inspect_model, run, strip, verify, prove, steps, schema):
     main.add_command(command)

@@ -1,7 +1,8 @@
-"""Commands that look at or run a model: inspect, run, verify."""
+"""Commands that look at, run or prove: inspect, run, verify, prove."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -75,3 +76,28 @@ def verify(model: Path, provider: tuple[str, ...], as_json: bool) -> None:
     for line in checked.lines:
         say(line)
     say(f"{model}: ok")
+
+
+@click.command()
+@click.argument("spec", type=FILE)
+@click.option("--images", type=FILE, help="A folder of pictures (or .npy arrays); without it, some of our own.")
+@click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
+@with_json
+def prove(spec: Path, images: Path | None, provider: tuple[str, ...], as_json: bool) -> None:
+    """Compare SPEC's steps before the model with the libraries installed here; exit 5 where a claim does not hold."""
+    from onnxprep.runtime.prove import lines
+    from onnxprep.runtime.prove import prove as prove_spec
+    from onnxprep.runtime.samples import built_in, from_folder
+    from onnxprep.spec.document import Spec
+
+    loaded = Spec.load(spec)
+    inputs = built_in(loaded) if images is None else from_folder(images, loaded)
+    proven = prove_spec(loaded, inputs, tell, provider)
+    if as_json:
+        say_json({"ok": all(row.holds for row in proven.rows), **asdict(proven)})
+    else:
+        for line in lines(proven):
+            say(line)
+    proven.refuse_broken()
+    if not as_json:
+        say(f"{spec}: {proven.summary}")
