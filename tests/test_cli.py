@@ -15,7 +15,7 @@ from demo import MODEL, PICTURE, SPEC, exported
 from onnxprep.cli import main
 from onnxprep.cli.group import printable
 
-COMMANDS = {"new", "export", "check", "plan", "inspect", "run", "strip", "verify", "steps", "schema"}
+COMMANDS = {"new", "export", "check", "plan", "inspect", "run", "strip", "verify", "prove", "steps", "schema"}
 
 
 @pytest.fixture(scope="module")

@@ -165,10 +165,8 @@ def emit_side(own: Own, plan: Plan, side: Side) -> None:
     """Emits the steps of one side for what is known so far."""
     steps = plan.side(side)
     made = {name for step in steps for name in step.outputs}
-    wanted = {*plan.feeds.values(), *plan.outputs, *(name for step in plan.side("post") for name in step.inputs)}
-    published = [name for step in steps for name in step.outputs if name in wanted]
     given = {name: plan.values[name] for name in own.tensors if name not in made}
-    fragment = emit_steps(steps, given, own.tensors, own.opset, published)
+    fragment = emit_steps(steps, given, own.tensors, own.opset, plan.published(side))
     (own.before if side == "pre" else own.behind).extend(fragment.nodes)
     own.tensors |= fragment.tensors
 

@@ -54,18 +54,27 @@ def emit_steps(
         op = Emitter(first.prefix, opset)
         kept = _kept_only(op, first, waiting, lying, published)
         last, made = (waiting.pop(0), (kept,)) if kept is not None else (first, _emit(op, first, lying))
+        wanted = {*published, *(name for step in waiting for name in step.inputs)}
+        kept_tensors: set[str] = set()
         for name, spec, value in zip(last.outputs, last.gives, made, strict=True):
-            lying[name] = Value(value.name, spec.planar())
+            if name in wanted:  # a port that nobody takes is not computed
+                lying[name] = Value(value.name, spec.planar())
+                kept_tensors.add(value.name)
             if name in published:
                 logical[name] = _in_layout(op, lying[name], spec).name
-        nodes += _without_unused(op.nodes, {value.name for value in made})
+                kept_tensors.add(logical[name])
+        nodes += _without_unused(op.nodes, kept_tensors)
     return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
 
 
 def _without_unused(nodes: Sequence[NodeProto], kept: Collection[str]) -> list[NodeProto]:
-    """Without the constants that were only looked at while the nodes were written; ONNX Runtime warns of them."""
-    used = {*kept, *_read(nodes)}
-    return [node for node in nodes if node.op_type != "Constant" or node.output[0] in used]
+    """Without what nothing reads: constants that were only looked at, and ports that nobody takes."""
+    needed, used = set(kept), []
+    for node in reversed(nodes):
+        if needed & set(node.output):
+            needed.update(_read([node]))
+            used.append(node)
+    return used[::-1]
 
 
 def _read(nodes: Iterable[NodeProto]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def traced_before(model: ModelProto, plan: Plan, opset: int) -> dict[str, Traced
     A tensor is named after the node that makes it, until the splice renames it; node names stay, so they lead there.
     """
     given = {name: plan.values[name] for name in plan.inputs}
-    fragment = emit_steps(plan.side("pre"), given, {name: name for name in given}, opset, ())
+    fragment = emit_steps(plan.side("pre"), given, {name: name for name in given}, opset, plan.published("pre"))
     nodes = {node.name: node for node in onnxprep_nodes(model)}
     found = {}
     for name, value in fragment.lying.items():

@@ -197,7 +197,7 @@ def _check_all_used(spec: Spec) -> None:
     used = _consumed((*spec.preprocess, *spec.postprocess)) | set(spec.model_inputs.values()) | set(spec.outputs or ())
     places = {name: f"inputs[{i}]" for i, name in enumerate(spec.inputs)}
     for i, entry in enumerate(spec.preprocess):
-        if entry.where == "graph":
+        if entry.where == "graph" and not used.intersection(entry.outputs or ()):  # of several ports one will do
             places |= dict.fromkeys(entry.outputs or (), f"preprocess[{i}]")
     for name, at in places.items():
         if name not in used:

@@ -72,6 +72,11 @@ class Plan:
         """The steps before or after the model."""
         return tuple(step for step in self.steps if step.side == side)
 
+    def published(self, side: Side) -> tuple[str, ...]:
+        """What the steps of one side make for others: the model, the other side, the graph's outputs."""
+        wanted = {*self.feeds.values(), *self.outputs, *(name for step in self.side("post") for name in step.inputs)}
+        return tuple(name for step in self.side(side) for name in step.outputs if name in wanted)
+
 
 def plan(bound: Spec, signature: Signature | None = None) -> Plan:
     """Works out every tensor of a bound spec; without a signature the spec stands alone.
