@@ -184,6 +184,14 @@ class Step(BaseModel):
 
     like: str = Field(default="", exclude=True)
 
+    def in_frame(self, step: Step) -> Step:  # noqa: ARG002
+        """For a postprocess step with the parameter ``frame``: itself, knowing the preprocess step that names.
+
+        Raises:
+            ContractError: that step makes no such frame.
+        """
+        return self
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """What comes out, given what goes in; one description per port.
 

@@ -10,7 +10,7 @@ from onnxprep.errors import ContractError
 from onnxprep.spec.bind import Signature
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
-from onnxprep.spec.messages import shown
+from onnxprep.spec.messages import did_you_mean, listed, shown
 from onnxprep.step import Step, catalogue
 from onnxprep.tensor import TensorSpec
 
@@ -85,16 +85,18 @@ def plan(bound: Spec, signature: Signature | None = None) -> Plan:
         ContractError: a step does not work on what it gets.
     """
     values: dict[str, TensorSpec] = dict(bound.inputs)
-    steps = _walk("pre", bound.preprocess, values)
+    steps = _walk("pre", bound.preprocess, values, ())
     for value, tensor in bound.model_outputs.items():
         values[value] = signature.outputs[tensor] if signature else TensorSpec("float32")
-    steps += _walk("post", bound.postprocess, values)
+    steps += _walk("post", bound.postprocess, values, steps)
     kept = tuple(name for name in (signature.inputs if signature else ()) if name not in bound.model_inputs)
     feeds, gives = dict(bound.model_inputs), dict(bound.model_outputs)
     return Plan(tuple(steps), values, tuple(bound.inputs), feeds, gives, bound.outputs or (), kept)
 
 
-def _walk(side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec]) -> list[PlannedStep]:
+def _walk(
+    side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec], before: Sequence[PlannedStep]
+) -> list[PlannedStep]:
     """Adds what the steps make to ``values``."""
     planned = []
     for i, entry in enumerate(entries):
@@ -108,10 +110,29 @@ def _walk(side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec]) -
             raise ContractError(problem, at=at, hint=hint)
         taken, made = entry.inputs or (), entry.outputs or ()
         given = tuple(values[name] for name in taken)
-        gives = inferred(entry.step, at, given)
-        planned.append(PlannedStep(side, i, entry.name, entry.step, taken, made, given, gives))
+        step = _in_frame(entry.step, at, before)
+        gives = inferred(step, at, given)
+        planned.append(PlannedStep(side, i, entry.name, step, taken, made, given, gives))
         values.update(zip(made, gives, strict=True))
     return planned
+
+
+def _in_frame(step: Step, at: str, before: Sequence[PlannedStep]) -> Step:
+    """The step, knowing the preprocess step that its parameter ``frame`` names, if it has one."""
+    name = getattr(step, "frame", None)
+    if name is None:
+        return step
+    found = {planned.name: planned.step for planned in before}
+    at = f"{at}.parameters.frame"
+    if name not in found:
+        known = listed(found) or "none: there is no step before the model"
+        raise ContractError(
+            f"{shown(name)} is no step before the model", at=at, expected=known, hint=did_you_mean(name, found)
+        )
+    try:
+        return step.in_frame(found[name])
+    except ContractError as error:
+        raise error.told_as(ContractError, at=at) from None
 
 
 def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
