@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -251,3 +252,64 @@ def torch_wrapper(blurred: bool) -> Callable[[], Callable[[Array], Array]]:
         return run
 
     return library
+
+
+def opencv_pipelines() -> tuple[Pipeline, ...]:
+    """Those that follow the installed OpenCV."""
+    like = opencv_like()
+    bgr = {"convert_color": {"to": "RGB"}}
+    boxed = {"letterbox": {"size": 640, "resize_like": like, "like": "ultralytics"}}
+    resize = {"resize": {"size": [256, 256], "interpolation": "bilinear", "like": like}}
+    by_hand = {"rescale_normalize": {**IMAGENET, "like": "numpy"}}
+    late = {"resize": {"size": [224, 224], "interpolation": "bilinear", "exact": False, "like": "torch"}}
+    floats: list[Any] = [{"rescale": V1}, {"normalize": {**IMAGENET, **V1}}, late, NCHW]
+    blur = {"gaussian_blur": {"kernel_size": 3, "like": like}}
+    return (
+        Pipeline(f"ultralytics letterbox 640 / 255 ({like})", (boxed, bgr, {"rescale": {"like": "numpy"}}, NCHW),
+                 ultralytics, "BGR", benchmarked=True),
+        Pipeline(f"by hand (a): {like} and NumPy, float64 mean and std", (bgr, resize, by_hand, NCHW),
+                 hand_written, "BGR", benchmarked=True),
+        Pipeline("by hand (b): torch wrapper, F.interpolate behind normalize", tuple(floats),
+                 torch_wrapper(blurred=False), bound=1e-5),
+        Pipeline(f"by hand (c): {like} blur, then (b)", (bgr, blur, *floats), torch_wrapper(blurred=True), "BGR", bound=1e-5),
+    )  # fmt: skip
+
+
+# Keras ------------------------------------------------------------------------------------------------------------
+
+
+def keras_application(mode: str) -> Callable[[], Callable[[Array], Array]]:
+    """keras.layers.Resizing, then preprocess_input; channels last, as Keras models take them."""
+
+    def library() -> Callable[[Array], Array]:
+        import keras
+
+        resizing = keras.layers.Resizing(224, 224)
+
+        def run(image: Array) -> Array:
+            resized = np.asarray(resizing(image[None])).astype(np.float32)
+            return np.asarray(keras.applications.imagenet_utils.preprocess_input(resized, mode=mode))[0]
+
+        return run
+
+    return library
+
+
+KERAS = tuple(
+    Pipeline(f"Keras Resizing, preprocess_input {mode}",
+             ({"resize": {"size": [224, 224], "interpolation": "bilinear", "like": "keras"}},
+              {"rescale_normalize": {"mode": mode, "like": "keras"}}),
+             keras_application(mode))
+    for mode in ("caffe", "tf", "torch")
+)  # fmt: skip
+
+
+def pipelines() -> tuple[Pipeline, ...]:
+    """Every chain whose libraries are installed here."""
+    found = importlib.util.find_spec
+    chains: tuple[Pipeline, ...] = ()
+    chains += TORCHVISION if found("torchvision") else ()
+    chains += TIMM if found("timm") else ()
+    chains += TRANSFORMERS if found("transformers") else ()
+    chains += opencv_pipelines() if found("cv2") and found("torch") else ()
+    return chains + (KERAS if found("keras") else ())
