@@ -123,7 +123,7 @@ def speed(case: str, interpolation: str) -> dict[str, float]:
     wanted = libraries(picture)
     if any(not np.array_equal(way(), wanted) for way in ways.values()):
         raise AssertionError(f"{case}, {interpolation}: floats differ")
-    return {name: 1e3 * median(times) for name, times in _in_turns(ways, 61 if height < 1000 else 21).items()}
+    return in_turns(ways, 61 if height < 1000 else 21)
 
 
 def alone(case: str, interpolation: str, threads: int) -> dict[str, float]:
@@ -134,11 +134,11 @@ def alone(case: str, interpolation: str, threads: int) -> dict[str, float]:
     height, width, size, crop = CASES[case]
     batch = photo_of(height, width)[None]
     running = session(graph(interpolation, size, crop), threads)
-    times = _in_turns({"any": lambda: running.run(None, {"x0": batch})}, 61 if height < 1000 else 21)
-    return {"any": 1e3 * median(times["any"])}
+    return in_turns({"any": lambda: running.run(None, {"x0": batch})}, 61 if height < 1000 else 21)
 
 
-def _in_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
+def in_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, float]:
+    """The median time of each way, ms; one turn is each of them once."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 3):
         for name, way in ways.items():
@@ -146,7 +146,7 @@ def _in_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list[
             way()
             if turn >= 3:
                 times[name].append(time.perf_counter() - start)
-    return times
+    return {name: 1e3 * median(found) for name, found in times.items()}
 
 
 def memory(case: str, interpolation: str, what: str) -> dict[str, float]:

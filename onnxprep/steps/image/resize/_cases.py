@@ -29,6 +29,7 @@ _RULES: tuple[Any, ...] = (
     {"longest_edge": 29, "min_size": 14, "rule": "floor"},
     {"fit": [20, 31]},
     {"fit": [20, 31], "rule": "thumbnail"},
+    {"fit": [20, 31], "rule": "timm"},
     {"fit": [32, 32], "multiple": 8, "rule": "patches"},
     {"fit": [20, 31], "keep_aspect_ratio": True, "multiple": 4, "rule": "dpt"},
     {"multiple": 16, "rule": "floor_multiple"},

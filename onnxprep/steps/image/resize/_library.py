@@ -128,6 +128,13 @@ def _thumbnail(h: int, w: int, size: Any) -> Any:
     return DonutImageProcessorPil().thumbnail(np.zeros((3, h, w), np.uint8), sides).shape[-2:]
 
 
+def _timm(h: int, w: int, size: Any) -> Any:
+    from PIL import Image
+    from timm.data.transforms import ResizeKeepRatio
+
+    return ResizeKeepRatio.get_params(Image.new("L", (w, h)), size.fit, 1.0)
+
+
 def _patches(h: int, w: int, size: Any) -> Any:
     from transformers.models.pixtral.image_processing_pil_pixtral import get_resize_output_image_size as sides
 
@@ -157,6 +164,6 @@ _SIDES: dict[tuple[str, str], Callable[[int, int, Any], Any]] = {
     ("shorter_edge", "yolos"): _yolos, ("shorter_edge", "vilt"): _vilt,
     ("longest_edge", "torchvision"): _torchvision_longest, ("longest_edge", "half_up"): _half_up,
     ("longest_edge", "half_even"): _half_even, ("longest_edge", "floor"): _floor,
-    ("fit", "fit"): _fit, ("fit", "thumbnail"): _thumbnail, ("fit", "patches"): _patches, ("fit", "dpt"): _dpt,
+    ("fit", "fit"): _fit, ("fit", "thumbnail"): _thumbnail, ("fit", "patches"): _patches, ("fit", "timm"): _timm, ("fit", "dpt"): _dpt,
     ("multiple", "floor_multiple"): _floor_multiple, ("multiple", "smart"): _smart,
 }  # fmt: skip

@@ -104,6 +104,20 @@ class FitThumbnail(_Fit):
         return a.Where(a.Less(sides, other), a.integer(a.ratio(a.Mul(sides, new_other), other)), capped)
 
 
+class FitTimm(_Fit):
+    """``round(side / r)``, half to even, r the larger of H / height and W / width: smaller images grow.
+
+    Source: timm 1.0, data/transforms.py ResizeKeepRatio.get_params (crop_mode border).
+    """
+
+    rule: Literal["timm"]
+
+    def resized(self, a: Arithmetic, sides: Number) -> Number:
+        ratios = a.ratio(sides, lengths(*self.fit))
+        ratio = a.Max(a.pick(ratios, 0), a.pick(ratios, 1))
+        return a.integer(a.Round(a.Div(a.double(sides), ratio)))
+
+
 class FitPatches(_Fit):
     """``floor(side / r)`` where r, the larger of H / height and W / width, is above 1; then up to a multiple.
 

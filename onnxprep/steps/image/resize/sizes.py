@@ -82,6 +82,7 @@ _Rule = (
     | Annotated[_longer.LongestFloor, Tag("longest_edge/floor")]
     | Annotated[_longer.Fit, Tag("fit/fit")]
     | Annotated[_longer.FitThumbnail, Tag("fit/thumbnail")]
+    | Annotated[_longer.FitTimm, Tag("fit/timm")]
     | Annotated[_longer.FitPatches, Tag("fit/patches")]
     | Annotated[_longer.FitDpt, Tag("fit/dpt")]
     | Annotated[_longer.FloorMultiple, Tag("multiple/floor_multiple")]
