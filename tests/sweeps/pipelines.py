@@ -128,7 +128,9 @@ def timm_steps(crop_pct: float, crop_mode: str) -> tuple[Any, ...]:
     sizes: dict[str, Any] = {
         "center": scaled, "squash": [scaled, scaled], "border": {"fit": [scaled, scaled], "rule": "timm"},
     }  # fmt: skip
-    return imagenet(sizes[crop_mode], 224, "timm", "pillow-13", "bicubic", **IMAGENET)
+    steps = imagenet(sizes[crop_mode], 224, "timm", "pillow-13", "bicubic", **IMAGENET)
+    steps[1]["center_crop"] |= {"fill": [124.0, 116.0, 104.0]} if crop_mode == "border" else {}  # round(255 * mean)
+    return steps
 
 
 TIMM = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -59,19 +60,8 @@ def in_planes(op: Ops, x: Value) -> Value:
 def cut(op: Ops, x: Value, start: Value, end: Value) -> Value:
     """The rows and columns of a planar image from ``start`` to before ``end`` (int64 [2]: H, W)."""
     rank = len(x.spec.shape or ())
-    return op.Slice(x, start, end, op.int64([rank - 2, rank - 1]))
-
-
-def pad(op: Ops, x: Value, padding: Value, fill: float) -> Value:
-    """A planar image with ``padding`` (int64 [4]: top, left, bottom, right) pixels of ``fill`` around it."""
-    others, known = [0] * (len(x.spec.shape or ()) - 2), op.known(padding)
-    if known is not None:
-        pads = op.int64([*others, *known[:2], *others, *known[2:]])
-    else:
-        zeros = op.int64(others)
-        before, after = (op.Slice(padding, op.int64([i]), op.int64([i + 2])) for i in (0, 2))
-        pads = op.Concat(zeros, before, zeros, after, axis=0)
-    return op.Pad(x, pads, op.constant(fill, x.spec.dtype), mode="constant")
+    kept = op.Slice(x, start, end, op.int64([rank - 2, rank - 1]))
+    return Value(kept.name, replace(x.spec, shape=kept.spec.shape))
 
 
 def refuse_smaller(op: Ops, cropped: Value, size: tuple[int, int]) -> Value:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter, refuse_unless
-from onnxprep.steps.image.planar import Side, at_least, cut, each_image, known_size, pad, refuse_unless_image
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter
+from onnxprep.steps.image._borders import Border, Fill, surround
+from onnxprep.steps.image._padding import refuse_unfit_fill, with_fill
+from onnxprep.steps.image.arithmetic import Arithmetic
+from onnxprep.steps.image.center_crop._library import cropped
+from onnxprep.steps.image.planar import Side, at_least, cut, known_size, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _HALF_EVEN = ("timm", "torchvision-v1", "torchvision-v2")
@@ -29,7 +32,7 @@ class CenterCrop(Step):
     Source: torchvision 0.28, transforms/functional.py and transforms/v2/functional/_geometry.py center_crop; timm 1.0,
         data/transforms.py center_crop_or_pad; transformers 5.23, image_transforms.py and image_processing_backends.py
         center_crop.
-    Raises: ContractError where the tensor is no image, or a uint8 image is to be filled with a fraction.
+    Raises: ContractError where the tensor is no image, or ``fill`` does not fit its dtype or channels.
     """
 
     operation: ClassVar[str] = "center_crop"
@@ -42,7 +45,7 @@ class CenterCrop(Step):
     }
 
     size: Side | tuple[Side, Side] = parameter("of the crop: the side of a square or [height, width], px")
-    fill: float = parameter("value around an image that is too small, 0..255", 0.0, ge=0, le=255)
+    fill: Fill = parameter("value around an image that is too small: one, or one per channel", 0.0)
 
     @property
     def _sides(self) -> tuple[int, int]:
@@ -52,12 +55,9 @@ class CenterCrop(Step):
         """H and W are the size; the range takes in ``fill`` where padding is possible."""
         (x,) = inputs
         refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
-        whole = x.dtype != "uint8" or float(self.fill).is_integer()
-        refuse_unless(whole, f"cannot fill with {self.fill:g}", expected="a whole number for uint8", got=x)
-        cropped = x.with_dims(H=self._sides[0], W=self._sides[1])
-        if x.range is None or self._fits(at_least(x)):
-            return (cropped,)
-        return (replace(cropped, range=(min(x.range[0], self.fill), max(x.range[1], self.fill))),)
+        refuse_unfit_fill(x, self.fill)
+        y = x.with_dims(H=self._sides[0], W=self._sides[1])
+        return (y if self._fits(at_least(x)) else with_fill(y, self.fill),)
 
     def _fits(self, least: tuple[int, int]) -> bool:
         return all(length >= side for length, side in zip(least, self._sides, strict=True))
@@ -89,7 +89,12 @@ class CenterCrop(Step):
 
     def pad_window(self, op: Ops, kept: Value, window: Window) -> Value:
         """One Pad; none where nothing can be missing."""
-        return kept if window.padding is None else pad(op, kept, window.padding, self.fill)
+        return kept if window.padding is None else self._padded(op, kept, window.padding)
+
+    def _padded(self, op: Ops, x: Value, padding: Value) -> Value:
+        a = Arithmetic(op)
+        before, after = (a.join(a.pick(padding, i), a.pick(padding, i + 1)) for i in (0, 2))
+        return surround(op, x, Border(before, after), "constant", self.fill)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Slice and Pad, each only where it can be needed."""
@@ -100,48 +105,11 @@ class CenterCrop(Step):
             return self.pad_window(op, cut(op, x, window.start, op.Add(window.start, window.size)), window)
         start, length, padding = self._known(np.array(size))
         kept = x if tuple(length) == size else cut(op, x, op.int64(start), op.int64(start + length))
-        return pad(op, kept, op.int64(padding), self.fill) if padding.any() else kept
+        return self._padded(op, kept, op.int64(padding)) if padding.any() else kept
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function; torchvision's on PIL images where they are uint8 RGB, else on tensors."""
-        (x,) = inputs
-        cropped = each_image(x, "HWC", self._library)
-        if self.fill == 0 or self.like == "timm":
-            return cropped
-        ones = Tensor(np.ones_like(x.array), x.spec)
-        return np.where(each_image(ones, "HWC", self._library) == 1, cropped, np.array(self.fill, x.array.dtype))
-
-    def _library(self, image: Array) -> Array:
-        planar = np.ascontiguousarray(image.transpose(2, 0, 1))
-        return np.asarray(self._cropped(planar)).transpose(1, 2, 0)
-
-    def _cropped(self, planar: Array) -> Any:
-        if self.like == "transformers-pil":
-            from transformers.image_transforms import center_crop
-
-            return center_crop(planar, self._sides, "channels_first", "channels_first")
-        import torch
-
-        tensor, sides = torch.from_numpy(planar), list(self._sides)
-        if self.like == "transformers-torchvision":
-            from transformers.image_processing_backends import TorchvisionBackend
-            from transformers.image_utils import SizeDict
-
-            return TorchvisionBackend.center_crop(None, tensor, SizeDict(height=sides[0], width=sides[1]))
-        if self.like == "timm":
-            from timm.data.transforms import center_crop_or_pad
-
-            return center_crop_or_pad(tensor, sides, fill=self.fill)
-        if self.like == "torchvision-v1":
-            from torchvision.transforms import functional
-        else:
-            from torchvision.transforms.v2 import functional
-        if planar.dtype != np.uint8 or len(planar) != 3:
-            return functional.center_crop(tensor, sides)
-        from PIL import Image
-
-        picture = functional.center_crop(Image.fromarray(planar.transpose(1, 2, 0)), sides)
-        return np.asarray(picture).transpose(2, 0, 1)
+        return cropped(inputs[0], self.like, self._sides, self.fill)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
@@ -151,6 +119,8 @@ class CenterCrop(Step):
             yield Case({"size": size}, (Sample(image, seed=i),))
             planar = TensorSpec("float32", (2, 1, height, width), "NCHW", "GRAY", (0.0, 1.0))
             yield Case({"size": size, "fill": 0.5}, (Sample(planar, seed=i),))
+        mean = {"size": [4, 6], "fill": [124.0, 116.0, 104.0]}
+        yield Case(mean, (Sample(TensorSpec("uint8", (5, 5, 3), "HWC", "RGB", (0.0, 255.0)), seed=8),))
         yield Case({"size": [4, 6], "fill": 114.0}, (Sample(TensorSpec("uint8", (5, 5, 3), "HWC", "BGR"), seed=9),))
 
 

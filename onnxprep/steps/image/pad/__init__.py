@@ -1,0 +1,1 @@
+"""pad: pixels around an image."""

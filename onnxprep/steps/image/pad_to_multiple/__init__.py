@@ -1,0 +1,1 @@
+"""pad_to_multiple: pixels around an image, up to a multiple of a length."""
