@@ -13,12 +13,12 @@ def nearest(op: Ops, x: Value, geometry: Geometry) -> Value:
     """The wanted outputs of an image in any layout; planar."""
     layout = str(x.spec.layout)
     for axis, letter in enumerate("HW"):
-        x = op.Gather(x, _indices(op, geometry.axis(Arithmetic(op), axis)), axis=layout.index(letter))
+        x = op.Gather(x, indices(op, geometry.axis(Arithmetic(op), axis)), axis=layout.index(letter))
     planar = layout if layout.index("C") < layout.index("H") else f"{layout[:-3]}CHW"
     return x if planar == layout else op.Transpose(x, perm=[layout.index(letter) for letter in planar])
 
 
-def _indices(op: Ops, axis: Geometry) -> Value:
+def indices(op: Ops, axis: Geometry) -> Value:
     """``trunc(i)``, ``i = s / 2, s / 2 + s, (s / 2 + s) + s, ...``, ``s = length / resized``, all float64.
 
     Source: Pillow 13.0.0, src/libImaging/Geometry.c ImagingScaleAffine.

@@ -1,0 +1,41 @@
+"""Which function computes which mode of cv2.resize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onnxprep.step import Ops, Value
+from onnxprep.steps.image.resize._geometry import Sizes
+from onnxprep.steps.image.resize._opencv_area import resample_area
+from onnxprep.steps.image.resize._opencv_bilinear import resample_bilinear
+from onnxprep.steps.image.resize._opencv_bilinear_exact import resample_bilinear_exact
+from onnxprep.steps.image.resize._opencv_geometry import OpencvGeometry
+from onnxprep.steps.image.resize._opencv_nearest import (
+    resample_nearest,
+    resample_nearest_exact_4,
+    resample_nearest_exact_5,
+)
+
+Resample = Callable[[Ops, Value, OpencvGeometry, Sizes], Value]
+"""``x`` lies as it comes; the result is planar."""
+
+_BOTH: dict[tuple[str, str], Resample] = {
+    ("uint8", "nearest"): resample_nearest,
+    ("uint8", "bilinear"): resample_bilinear,
+    ("uint8", "bilinear_exact"): resample_bilinear_exact,
+    ("uint8", "area"): resample_area,
+    ("float32", "nearest"): resample_nearest,
+}
+TABLE: dict[str, dict[tuple[str, str], Resample]] = {
+    "opencv-4": {
+        **_BOTH,
+        ("uint8", "nearest_exact"): resample_nearest_exact_4,
+        ("float32", "nearest_exact"): resample_nearest_exact_4,
+    },
+    "opencv-5": {
+        **_BOTH,
+        ("uint8", "nearest_exact"): resample_nearest_exact_5,
+        ("float32", "nearest_exact"): resample_nearest_exact_5,
+    },
+}
+"""Family -> (dtype, interpolation) -> how."""
