@@ -87,3 +87,14 @@ def test_the_order_of_the_two_images_of_a_batch():
 def test_wrong_parameters(parameters: dict[str, Any], problem: str):
     with pytest.raises(SpecError, match=problem):
         resize(**parameters, interpolation="area")
+
+
+@pytest.mark.parametrize("like", ["opencv-5", "opencv-4"])
+@pytest.mark.parametrize("interpolation", MODES)
+def test_a_batch_of_none(like: str, interpolation: str):
+    """Halved, unchanged, shrunk and enlarged: every branch gives no image for no image."""
+    step = resize(like, size=[64, 64], interpolation=interpolation)
+    model = build([step], [TensorSpec("uint8", ("N", "H", "W", 3), "NHWC", "RGB", (0.0, 255.0))])
+    for sides in ((128, 128), (64, 64), (200, 100), (30, 40)):
+        (made,) = run(model, np.zeros((0, *sides, 3), np.uint8))
+        assert made.shape == (0, 64, 64, 3)

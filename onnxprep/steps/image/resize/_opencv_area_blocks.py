@@ -66,7 +66,7 @@ class _Blocks:
         each = a.Mul(self.lines.images, count)
         inner = a.Mul(a.Mul(self.width, self.wide), channels)
         # rows first: bytes in, and the other sum has that much less to do
-        ones = op.Expand(op.constant(1, "uint8"), shape(lengths(1), self.high))
+        ones = op.Expand(op.constant(1, "uint8"), shape(each, lengths(1), self.high))  # broadcasting fails on no image
         sums = op.MatMulInteger(ones, op.Reshape(rows, shape(each, self.high, inner)))
         at_once = self._columns_at_once()
         taken = a.Mul(a.Mul(self.wide, channels), at_once)
