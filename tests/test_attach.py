@@ -20,7 +20,7 @@ from onnxprep.graph.parse import parse
 from onnxprep.graph.signature import signature
 from onnxprep.graph.standalone import standalone
 from onnxprep.spec.plan import Plan
-from onnxprep.steps.image.normalize import Normalize
+from onnxprep.steps.image.normalize.float32 import Normalize
 from onnxprep.tensor import Array, TensorSpec
 
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("light_*.onnx"))

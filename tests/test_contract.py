@@ -11,7 +11,7 @@ from onnxprep.errors import ContractError
 from onnxprep.graph.contract import bind, unify
 from onnxprep.graph.signature import signature
 from onnxprep.spec.plan import Plan, Signature
-from onnxprep.steps.image.normalize import Normalize
+from onnxprep.steps.image.normalize.float32 import Normalize
 from onnxprep.tensor import Dim, TensorSpec
 
 GRAY = Normalize(mean=(0.5,), std=(0.5,), like="torchvision-v1")

@@ -810,7 +810,7 @@ def test_every_parameter_is_documented_in_the_schema() -> None:
     "step",
     [
         "soft_max", {"soft_max": {}}, {"softmax": {"axes": 1}}, {"softmax": {"axis": 1.5}}, {"softmax": {"axis": "1"}},
-        {"softmax": {"like": "numpy"}}, {"rescale": {"like": "keras"}}, {"top_k": {}}, "top_k", {"top_k": None},
+        {"softmax": {"like": "numpy"}}, {"rescale": {"like": "sklearn"}}, {"top_k": {}}, "top_k", {"top_k": None},
         {"softmax": {}, "argmax": {}}, {}, 5, None, {"operation": "softmax", "nme": "a"}, {"operation": "softmax", "step": 2},
         {"operation": "softmax", "name": "a b"}, {"operation": "softmax", "inputs": [" a"]}, {"operation": "top_k"},
         {"operation": "dream"}, {"operation": "softmax", "where": "caller", "inputs": ["a"]},

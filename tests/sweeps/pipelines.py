@@ -262,14 +262,14 @@ def opencv_pipelines() -> tuple[Pipeline, ...]:
     bgr = {"convert_color": {"to": "RGB"}}
     boxed = {"letterbox": {"size": 640, "resize_like": like, "like": "ultralytics"}}
     resize = {"resize": {"size": [256, 256], "interpolation": "bilinear", "like": like}}
-    by_hand = {"rescale_normalize": {**IMAGENET, "like": "numpy"}}
+    by_hand = ({"rescale": {"like": "numpy"}}, {"normalize": {**IMAGENET, "precision": "float64", "like": "numpy"}})
     late = {"resize": {"size": [224, 224], "interpolation": "bilinear", "exact": False, "like": "torch"}}
     floats: list[Any] = [{"rescale": V1}, {"normalize": {**IMAGENET, **V1}}, late, NCHW]
     blur = {"gaussian_blur": {"kernel_size": 3, "like": like}}
     return (
         Pipeline(f"ultralytics letterbox 640 / 255 ({like})", (boxed, bgr, {"rescale": {"like": "numpy"}}, NCHW),
                  ultralytics, "BGR", benchmarked=True),
-        Pipeline(f"by hand (a): {like} and NumPy, float64 mean and std", (bgr, resize, by_hand, NCHW),
+        Pipeline(f"by hand (a): {like} and NumPy, float64 mean and std", (bgr, resize, *by_hand, NCHW),
                  hand_written, "BGR", benchmarked=True),
         Pipeline("by hand (b): torch wrapper, F.interpolate behind normalize", tuple(floats),
                  torch_wrapper(blurred=False), bound=1e-5),

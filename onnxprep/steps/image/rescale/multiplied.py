@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value
+from onnxprep.steps.image._bytes import product
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -36,9 +37,9 @@ class RescaleMultiplied(Step):
         return (replace(x, dtype="float32", range=(low, high)),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
-        """Cast, Mul."""
+        """One product."""
         (x,) = inputs
-        return op.Mul(op.Cast(x, to="float32"), op.float32(1 / 255))
+        return product(op, x, 1 / 255)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function."""
