@@ -1,0 +1,41 @@
+"""resize where only choosing samples is exact: whoever wants another filter says that a bound will do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from onnxprep.step import Claim, parameter, wrong
+from onnxprep.steps.image.resize._resizing import Resizing
+
+
+class Bounded(Resizing):
+    """The claims are the bounds of the filters that add; ``nearest`` and ``nearest_exact`` are bit-exact.
+
+    Class variables:
+        bound: the claim's tolerance, in words.
+    """
+
+    bound: ClassVar[str]
+
+    interpolation: str
+    exact: bool = parameter("false where results within the claimed bound will do: all but nearest demand it", True)
+
+    @property
+    def _chooses(self) -> bool:
+        return self.interpolation.startswith("nearest")
+
+    @model_validator(mode="after")
+    def _says_so(self) -> Self:
+        if self.exact and not self._chooses:
+            problem = f"{self.interpolation} is not bit-exact here, only {self.bound}"
+            hint = "`exact: false` says that this will do; nearest and nearest_exact are exact"
+            raise wrong(problem, at="exact", expected="false", hint=hint)
+        return self
+
+    def promise(self) -> Claim:
+        """Bit-exact where samples are chosen, else the family's bound."""
+        claim = self.claims[self.like]
+        return replace(claim, absolute=0.0) if self._chooses else claim
