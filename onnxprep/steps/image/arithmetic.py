@@ -29,6 +29,7 @@ def _divide(a: Array, b: Array) -> Array:
 _NOW: Mapping[str, Callable[..., Any]] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Mod": np.mod, "Abs": np.abs,
     "Min": np.minimum, "Max": np.maximum, "Where": np.where, "Sqrt": np.sqrt, "Sign": np.sign,
+    "Sin": np.sin, "Reciprocal": np.reciprocal, "Or": np.logical_or,
     "Equal": np.equal, "Less": np.less, "Greater": np.greater, "And": np.logical_and, "Not": np.logical_not,
     "Floor": np.floor, "Ceil": np.ceil, "Round": np.rint,
 }  # fmt: skip
@@ -81,6 +82,11 @@ class Arithmetic:
         """int64 as float64."""
         known = self.known(x)
         return self._emitted("Cast", x, to="float64") if known is None else known.astype(np.float64)
+
+    def single(self, x: Number) -> Number:
+        """Rounded to float32."""
+        known = self.known(x)
+        return self._emitted("Cast", x, to="float32") if known is None else known.astype(np.float32)
 
     def integer(self, x: Number) -> Number:
         """float64 as int64, cut towards zero."""

@@ -97,6 +97,7 @@ class Letterbox(Step):
 
     def _resize(self, size: tuple[int, int]) -> Step:
         given = {"like": self.resize_like, "size": size, "interpolation": self.interpolation}
+        given |= {"path": "native"} if self.resize_like.startswith("opencv") else {}  # as the claim says
         return catalogue()["resize"][self.resize_like].model_validate(given)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:

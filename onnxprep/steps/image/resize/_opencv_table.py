@@ -9,7 +9,15 @@ from onnxprep.steps.image.resize._geometry import Sizes
 from onnxprep.steps.image.resize._opencv_area import resample_area
 from onnxprep.steps.image.resize._opencv_bilinear import resample_bilinear
 from onnxprep.steps.image.resize._opencv_bilinear_exact import resample_bilinear_exact
+from onnxprep.steps.image.resize._opencv_cubic import (
+    resample_cubic,
+    resample_cubic_float,
+    resample_lanczos,
+    resample_lanczos_float,
+)
+from onnxprep.steps.image.resize._opencv_float import resample_area_float, resample_linear_float
 from onnxprep.steps.image.resize._opencv_geometry import OpencvGeometry
+from onnxprep.steps.image.resize._opencv_ipp import resample_cubic_ipp, resample_linear_ipp
 from onnxprep.steps.image.resize._opencv_nearest import (
     resample_nearest,
     resample_nearest_exact_4,
@@ -23,8 +31,15 @@ _BOTH: dict[tuple[str, str], Resample] = {
     ("uint8", "nearest"): resample_nearest,
     ("uint8", "bilinear"): resample_bilinear,
     ("uint8", "bilinear_exact"): resample_bilinear_exact,
+    ("uint8", "bicubic"): resample_cubic,
     ("uint8", "area"): resample_area,
+    ("uint8", "lanczos4"): resample_lanczos,
     ("float32", "nearest"): resample_nearest,
+    ("float32", "bilinear"): resample_linear_float,
+    ("float32", "bilinear_exact"): resample_linear_float,
+    ("float32", "bicubic"): resample_cubic_float,
+    ("float32", "area"): resample_area_float,
+    ("float32", "lanczos4"): resample_lanczos_float,
 }
 TABLE: dict[str, dict[tuple[str, str], Resample]] = {
     "opencv-4": {
@@ -39,3 +54,14 @@ TABLE: dict[str, dict[tuple[str, str], Resample]] = {
     },
 }
 """Family -> (dtype, interpolation) -> how."""
+
+IPP: dict[tuple[str, str], Resample] = {
+    ("uint8", "bicubic"): resample_cubic_ipp,
+    ("float32", "bicubic"): resample_cubic_ipp,
+    ("float32", "bilinear"): resample_linear_ipp,
+    ("float32", "bilinear_exact"): resample_linear_ipp,
+}
+"""(dtype, interpolation) -> what Intel's IPP computes instead, closely."""
+
+BOUNDS = {"bicubic": 1.0, "bilinear": 4e-5, "bilinear_exact": 4e-5}
+"""How far IPP is away at most, in images of 0..255; ``bicubic`` of float32 less, 2e-4."""

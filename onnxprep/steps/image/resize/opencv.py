@@ -1,8 +1,9 @@
-"""resize like cv2.resize: what its code without Intel's IPP computes, bit by bit."""
+"""resize like cv2.resize: bit by bit what its own code computes, closely what Intel's IPP inside its wheels does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -13,16 +14,18 @@ from onnxprep.steps.image.arithmetic import Arithmetic, Number
 from onnxprep.steps.image.resize import _opencv_library
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._opencv_cases import cases, drawn
+from onnxprep.steps.image.resize._opencv_float_cases import float_cases
 from onnxprep.steps.image.resize._opencv_geometry import by_factors, by_lengths
-from onnxprep.steps.image.resize._opencv_table import TABLE
+from onnxprep.steps.image.resize._opencv_table import BOUNDS, IPP, TABLE
 from onnxprep.steps.image.resize._resizing import Resizing
 from onnxprep.steps.image.resize.sizes import Size
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _NOTE = (
-    "x86-64 wheels, IPP on (their default) or off; area blocks below 8.4 million px; nearest_exact of 4.x on sides below "
-    "32768 px. On aarch64 nearest, nearest_exact, bilinear_exact and area by whole numbers or upwards are the same; area by "
-    "fractions differs by 1 in up to 0.13 % of the values, bilinear in many (4.x with 3 channels is the same)"
+    "x86-64 wheels. `native`: IPP off, which changes nothing but bicubic and float32 bilinear; uint8 area blocks below 8.4 "
+    "million px; nearest_exact of 4.x on sides below 32768 px. `ipp`: bicubic within 1 of uint8 (1 value in 100 000 "
+    "differs) and 2e-4 of float32, float32 bilinear within 4e-5, for images of 0..255. On aarch64 nearest, nearest_exact, "
+    "uint8 bilinear_exact, lanczos4 and area by whole numbers or upwards are the same, others differ"
 )
 _Factor = Annotated[float, Field(gt=0, lt=65536)]
 
@@ -38,6 +41,18 @@ def _exactly_one(scale: tuple[float, float] | None, info: ValidationInfo) -> tup
     return scale
 
 
+_IPP_HINT = "`ipp` is what cv2 runs by default on x86, bounded; `native` what it runs with OPENCV_IPP=disabled, exact"
+
+
+def _which_code(path: str | None, info: ValidationInfo) -> str | None:
+    interpolation = info.data.get("interpolation", "")
+    if path is None and interpolation == "bicubic":
+        raise wrong("is missing", expected="`native` or `ipp`", hint=_IPP_HINT)
+    if path == "ipp" and interpolation not in BOUNDS:
+        raise wrong(f"has no other code for {interpolation}", expected="`native`, or nothing")
+    return path
+
+
 class Resize(Resizing):
     """``y[i] = mix of x[floor(u)], x[floor(u) + 1]``, ``u = float32((i + 0.5) * scale - 0.5)``, columns, then rows.
 
@@ -48,7 +63,11 @@ class Resize(Resizing):
     side becomes longer. ``nearest``: ``x[floor(i * scale)]``. ``nearest_exact``: by the middle of the output, in 16-bit
     fixed point (4.x) or a running sum (5.0). Halving both sides makes ``bilinear`` and ``bilinear_exact`` ``area``.
 
-    Input: image of 1, 3 or 4 channels, uint8; float32 for ``nearest`` and ``nearest_exact``.
+    ``bicubic`` (-3/4) and ``lanczos4``: weights in float32; bytes with whole weights of 11 bits, rows of ``bicubic`` in
+    float32 but for the end of each row, ``n % 8`` numbers that fill no vector. float32: column sums from the first tap on,
+    row sums from the last on but for ``n % 4`` numbers.
+
+    Input: image of 1, 3 or 4 channels, uint8 or float32.
     Output: the same dtype, layout and colour.
     Rounds: ``bilinear`` cuts after the columns and in each row's term, then half up; ``bilinear_exact`` once, half up;
         ``area`` once, half to even, blocks of 2 x 2 half up.
@@ -69,9 +88,21 @@ class Resize(Resizing):
     scale: Annotated[tuple[_Factor, _Factor] | None, AfterValidator(_exactly_one)] = parameter(
         "[fy, fx], new length / length, instead of `size`: cv2.resize's fx and fy", None, validate_default=True
     )
-    interpolation: Literal["nearest", "nearest_exact", "bilinear", "bilinear_exact", "area"] = parameter(
-        "the filter: cv2's INTER_NEAREST, INTER_NEAREST_EXACT, INTER_LINEAR, INTER_LINEAR_EXACT, INTER_AREA"
+    interpolation: Literal["nearest", "nearest_exact", "bilinear", "bilinear_exact", "bicubic", "area", "lanczos4"] = (
+        parameter("the filter: cv2's INTER_NEAREST, _NEAREST_EXACT, _LINEAR, _LINEAR_EXACT, _CUBIC, _AREA, _LANCZOS4")
     )
+    path: Annotated[Literal["native", "ipp"] | None, AfterValidator(_which_code)] = parameter(
+        "for bicubic, and for float32 bilinear: `native` is cv2.ipp.setUseIPP(False), exact; `ipp` is cv2's default on "
+        "x86, which differs from processor to processor: bounded",
+        None,
+        validate_default=True,
+    )
+
+    def promise(self) -> Claim:
+        """Bounded where IPP computes."""
+        claim = self.claims[self.like]
+        bounded = self.path == "ipp" and self.interpolation in BOUNDS
+        return replace(claim, absolute=BOUNDS[self.interpolation]) if bounded else claim
 
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         """By the factors half to even; else by the size rule."""
@@ -93,29 +124,49 @@ class Resize(Resizing):
         known = " or ".join(dtype for dtype, name in table if name == self.interpolation)
         fits = (x.dtype, self.interpolation) in table
         refuse_unless(fits, f"cannot be resized by `{self.interpolation}`", expected=known, got=x)
+        twofold = (x.dtype, self.interpolation) in IPP
+        refuse_unless(
+            self.path is not None or not twofold,
+            f"has two codes for {x.dtype}",
+            expected="path: `native` or `ipp`",
+            got=x,
+            hint=_IPP_HINT,
+        )
+        refuse_unless(
+            self.path != "ipp" or twofold,
+            f"is not computed by IPP for {x.dtype}",
+            expected="path: `native`, or none",
+            got=x,
+        )
         if self.like == "opencv-4" and self.interpolation == "nearest_exact":
             short = all(not isinstance(x.dim(letter), int) or int(x.dim(letter)) < 2**15 for letter in "HW")  # type: ignore[arg-type]
             refuse_unless(short, "is too long for OpenCV's int32", expected="sides below 32768 px", got=x)
-        return (y,)
+        computed = x.dtype == "float32" and not self.interpolation.startswith("nearest")
+        return (replace(y, range=None) if computed else y,)  # rounding may leave the range
 
     def resample(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:
         """By the table."""
         scale = self.scale
         whole = by_lengths(op, geometry) if scale is None else by_factors(op, geometry, scale)
-        return TABLE[self.like][x.spec.dtype, self.interpolation](op, x, whole, sizes)
+        mode = x.spec.dtype, self.interpolation
+        native = TABLE[self.like][mode]
+        return (IPP.get(mode, native) if self.path == "ipp" else native)(op, x, whole, sizes)
 
     def oracle(self, *inputs: Tensor) -> Array:
-        """OpenCV's own resize without IPP, image by image; the size by the library the rule is named after."""
-        return _opencv_library.resize(inputs[0], self.size, self.scale, self.interpolation)
+        """OpenCV's own resize with or without IPP, image by image; the size by the library the rule is named after."""
+        return _opencv_library.resize(inputs[0], self.size, self.scale, self.interpolation, ipp=self.path == "ipp")
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """Every filter and every way through it."""
-        return cases()
+        yield from cases()
+        yield from float_cases()
 
     @classmethod
     def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:
         """Parameters and images."""
         modes = list(TABLE[like])
         dtype, interpolation = modes[rng.integers(len(modes))]
-        return drawn(rng, largest, dtype, interpolation)
+        case = drawn(rng, largest, dtype, interpolation)
+        path = {"path": "native"} if (dtype, interpolation) in IPP else {}
+        return Case({**case.parameters, **path}, case.inputs)
