@@ -1,0 +1,1 @@
+"""equalize: spread the levels of an image evenly, one file per library."""

@@ -1,0 +1,1 @@
+"""gaussian_blur: a weighted mean around every pixel, one file per library."""
