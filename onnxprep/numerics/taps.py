@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from onnxprep.numerics.filters import SUPPORT, filter_values
+from onnxprep.numerics.filters import SUPPORT, Doubles, filter_values
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -45,6 +45,14 @@ def tap_table(length: int, resized: int, interpolation: str, start: int = 0, cou
 
     Source: Pillow 13.0.0, src/libImaging/Resample.c precompute_coeffs, normalize_coeffs_8bpc.
     """
+    first, last, weights = tap_weights(length, resized, interpolation, start, count)
+    return Taps(first, last, rounded(weights * 2.0**PRECISION))
+
+
+def tap_weights(
+    length: int, resized: int, interpolation: str, start: int = 0, count: int | None = None
+) -> tuple[Int64, Int64, Doubles]:
+    """The same before they are rounded: first input, the one past the last, and the weights."""
     count = resized - start if count is None else count
     scale = np.float64(length) / resized
     stretch = max(scale, np.float64(1.0))
@@ -57,8 +65,12 @@ def tap_table(length: int, resized: int, interpolation: str, start: int = 0, cou
     weights = np.where(positions < last[:, None], filter_values(arguments, interpolation), 0.0)
     # one tap after the other, as the C loop adds; NumPy's sum would add pairwise
     total = np.cumsum(weights, axis=1)[:, -1:] if weights.size else np.ones((count, 1))
-    scaled = weights / np.where(total == 0.0, 1.0, total) * 2.0**PRECISION
-    return Taps(first, last, np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int64))
+    return first, last, weights / np.where(total == 0.0, 1.0, total)
+
+
+def rounded(scaled: Doubles) -> Int64:
+    """Half away from zero, as C code that adds a half and cuts."""
+    return np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int64)
 
 
 def outputs_per_block(quotient: int) -> int:

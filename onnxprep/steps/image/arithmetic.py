@@ -84,7 +84,7 @@ class Arithmetic:
         return self._emitted("Cast", x, to="float64") if known is None else known.astype(np.float64)
 
     def single(self, x: Number) -> Number:
-        """Rounded to float32."""
+        """int64 or float64 as float32."""
         known = self.known(x)
         return self._emitted("Cast", x, to="float32") if known is None else known.astype(np.float32)
 

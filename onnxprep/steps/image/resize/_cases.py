@@ -34,6 +34,13 @@ _RULES: tuple[Any, ...] = (
     {"fit": [20, 31], "keep_aspect_ratio": True, "multiple": 4, "rule": "dpt"},
     {"multiple": 16, "rule": "floor_multiple"},
     {"multiple": 8, "min_pixels": 300, "max_pixels": 900, "rule": "smart"},
+    {"shorter_edge": 23, "rule": "half_even"},
+    {"shorter_edge": 23, "multiple": 8, "rule": "shorter_round_ceil"},
+    {"shorter_edge": 47, "max_size": 70, "rule": "ppocr_det"},
+    {"longest_edge": 47, "rule": "ppocr_det"},
+    {"longest_edge": 80, "max_size": 70, "enlarge": True, "rule": "ppocr_det"},
+    {"fit": [20, 26], "max_width": 40, "rule": "ppocr_rec"},
+    {"fit": [20, 31], "max_width": 25, "rule": "ppocr_rec"},
 )
 _LAYOUTS: tuple[tuple[str, str | None, tuple[int, ...]], ...] = (
     ("NCHW", "RGB", (2, 3, 21, 17)), ("HWC", "BGR", (21, 17, 3)), ("CHW", "GRAY", (1, 50, 17)),
@@ -57,6 +64,23 @@ def cases() -> Iterator[Case]:
         spec = TensorSpec("uint8", (*shape[:3], 4), "NHWC", "RGBA", (0.0, 255.0))
         yield _case(spec, size, ("bicubic", "box", "lanczos", "nearest")[i], i)
     yield _case(TensorSpec("uint8", (9, 7, 4), "HWC", "RGBA", (0.0, 255.0)), [9, 7], "bilinear", 5)
+
+
+_TORCH: tuple[tuple[str, str | None, tuple[int, ...], Any], ...] = (
+    ("NHWC", "RGB", (2, 23, 31, 3), [11, 17]), ("NCHW", "RGB", (2, 3, 21, 17), [20, 31]), ("HWC", "RGBA", (70, 11, 4), [16, 10]),
+    ("CHW", "GRAY", (1, 50, 17), [9, 14]), ("NHWC", None, (3, 33, 40, 2), [6, 90]), ("HWC", "BGR", (6, 7, 3), [6, 7]),
+    ("NHWC", "RGB", (1, 1, 1, 3), [3, 5]), ("NCHW", "GRAY", (1, 1, 33, 40), [1, 1]), ("CHW", "RGB", (3, 210, 2), [40, 3]),
+    ("NHWC", "RGB", (1, 64, 64, 3), [16, 16]), ("HWC", "GRAY", (12, 19, 1), [12, 6]), ("NHWC", "RGB", (1, 37, 50, 3), 24),
+)  # fmt: skip
+
+
+def torch_cases(filters: tuple[str, ...]) -> Iterator[Case]:
+    """Every filter twice or more, every kind of size, every layout; twice as many as ``_TORCH`` has."""
+    for i in range(2 * len(_TORCH)):
+        layout, color, shape, size = _TORCH[i % len(_TORCH)]
+        spec = TensorSpec("uint8", shape, layout, color, (0.0, 255.0))
+        # 2 and 3 filters further on every turn, so that sizes and filters meet in other pairs
+        yield _case(spec, size, filters[(i + i // len(_TORCH) * 2) % len(filters)], i)
 
 
 def _case(spec: TensorSpec, size: Any, interpolation: str, seed: int, *like: str) -> Case:

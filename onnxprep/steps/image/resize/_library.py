@@ -69,6 +69,47 @@ def _shorter_ceil(h: int, w: int, size: Any) -> Any:
     return [n + (-n) % size.multiple for n in both]  # TextNet's resize goes on to the pixels
 
 
+def _shorter_half_even(h: int, w: int, size: Any) -> Any:
+    import albumentations
+
+    transform = albumentations.SmallestMaxSize(max_size=size.shorter_edge)
+    return transform(image=np.zeros((h, w, 3), np.uint8))["image"].shape[:2]
+
+
+def _shorter_round_ceil(h: int, w: int, size: Any) -> Any:
+    from transformers.models.pp_lcnet.image_processing_pp_lcnet import PPLCNetImageProcessor
+
+    both = PPLCNetImageProcessor().get_image_size(np.zeros((3, h, w), np.uint8), size.shorter_edge, size.multiple)
+    return both.height, both.width
+
+
+def _ppocr_det(h: int, w: int, size: Any) -> Any:
+    import torch
+    from transformers.models.pp_ocrv5_server_det.image_processing_pp_ocrv5_server_det import (
+        PPOCRV5ServerDetImageProcessor,
+    )
+
+    if size.main == "shorter_edge":
+        limit = size.shorter_edge, "min"
+    else:
+        limit = size.longest_edge, "resize_long" if size.enlarge else "max"
+    image = torch.zeros((3, h, w), dtype=torch.uint8)
+    both, _ = PPOCRV5ServerDetImageProcessor().get_image_size(image, *limit, size.max_size)
+    return both.height, both.width
+
+
+def _ppocr_rec(h: int, w: int, size: Any) -> Any:
+    from transformers.models.pp_ocrv5_server_rec.image_processing_pp_ocrv5_server_rec import (
+        PPOCRV5ServerRecImageProcessor,
+    )
+
+    processor = PPOCRV5ServerRecImageProcessor(
+        size={"height": size.fit[0], "width": size.fit[1]}, max_image_width=size.max_width
+    )
+    both = processor.get_target_size([(h, w)])
+    return both.height, both.width
+
+
 def _detr(h: int, w: int, size: Any) -> Any:
     from transformers.image_transforms import get_size_with_aspect_ratio
 
@@ -162,6 +203,8 @@ _SIDES: dict[tuple[str, str], Callable[[int, int, Any], Any]] = {
     ("shorter_edge", "torchvision"): _torchvision, ("shorter_edge", "shorter_ceil"): _shorter_ceil,
     ("shorter_edge", "detr"): _detr, ("shorter_edge", "detr_ceil"): _detr_ceil,
     ("shorter_edge", "yolos"): _yolos, ("shorter_edge", "vilt"): _vilt,
+    ("shorter_edge", "half_even"): _shorter_half_even, ("shorter_edge", "shorter_round_ceil"): _shorter_round_ceil,
+    ("shorter_edge", "ppocr_det"): _ppocr_det, ("longest_edge", "ppocr_det"): _ppocr_det, ("fit", "ppocr_rec"): _ppocr_rec,
     ("longest_edge", "torchvision"): _torchvision_longest, ("longest_edge", "half_up"): _half_up,
     ("longest_edge", "half_even"): _half_even, ("longest_edge", "floor"): _floor,
     ("fit", "fit"): _fit, ("fit", "thumbnail"): _thumbnail, ("fit", "patches"): _patches, ("fit", "timm"): _timm, ("fit", "dpt"): _dpt,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from onnxprep.step import Ops, Value
@@ -11,9 +13,14 @@ from onnxprep.steps.image.resize._geometry import Geometry
 
 def nearest(op: Ops, x: Value, geometry: Geometry) -> Value:
     """The wanted outputs of an image in any layout; planar."""
+    return gather(op, x, lambda axis: indices(op, geometry.axis(Arithmetic(op), axis)))
+
+
+def gather(op: Ops, x: Value, places: Callable[[int], Value]) -> Value:
+    """The rows ``places(0)`` and columns ``places(1)`` of an image in any layout; planar."""
     layout = str(x.spec.layout)
     for axis, letter in enumerate("HW"):
-        x = op.Gather(x, indices(op, geometry.axis(Arithmetic(op), axis)), axis=layout.index(letter))
+        x = op.Gather(x, places(axis), axis=layout.index(letter))
     planar = layout if layout.index("C") < layout.index("H") else f"{layout[:-3]}CHW"
     return x if planar == layout else op.Transpose(x, perm=[layout.index(letter) for letter in planar])
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from onnxprep.step import Ops, Value
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
-from onnxprep.steps.image.resize._products import apply_bands
-from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables, Product
+from onnxprep.steps.image.resize._image import Image, as_image
+from onnxprep.steps.image.resize._products import Product
+from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables
 
 _COLUMNS = 512
 """Lines of all images and channels that the first pass takes at a time, about: its sums then stay in the cache."""
@@ -19,47 +20,33 @@ _LINES = 16
 """Chunks have a multiple of so many lines: matrix products and transpositions work on that many (measured, AVX-512)."""
 
 
-@dataclass(frozen=True)
-class _Image:
-    """uint8 [images, H, W, channels]; planar images are [N * C, H, W, 1]. ``images``, ``channels``: int64 [1]."""
-
-    x: Value
-    images: Number
-    channels: Number
-
-
-def _as_image(op: Ops, x: Value) -> _Image:
-    a, one = Arithmetic(op), lengths(1)
-    match x.spec.layout:
-        case "NHWC":
-            return _Image(x, a.size(x, "N"), a.size(x, "C"))
-        case "HWC":
-            return _Image(op.Unsqueeze(x, axes=[0]), one, a.size(x, "C"))
-        case "CHW":
-            return _Image(op.Unsqueeze(x, axes=[3]), a.size(x, "C"), one)
-    flat = op.Reshape(x, a.value(a.join(lengths(-1), a.size(x, "HW"), one)))
-    return _Image(flat, a.Mul(a.size(x, "N"), a.size(x, "C")), one)
-
-
 def resample(op: Ops, x: Value, tables: KnownTables | EmittedTables, vertical_first: Number) -> Value:
-    """The kept outputs of an image that lies in any layout; planar."""
-    a, image = Arithmetic(op), _as_image(op, x)
+    """The kept outputs of an image that lies in any layout; planar.
+
+    An order that is known although the tables are not can only be horizontal first.
+    """
+    a, image = Arithmetic(op), as_image(op, x)
     dims = ((a.size(x, "C"),) if "N" in str(x.spec.layout) else ()) + tables.counts
     if isinstance(tables, KnownTables):
         order = a.known(vertical_first)
         if order is None:
             raise TypeError("the order of the passes was expected to be known")
         return _Passes(op, image, tables, tables.product()).run(bool(order), dims)
-    few, vertical = tables.few(), a.value(vertical_first)
-    horizontal = op.Not(vertical)
+    few = tables.few()
     # Flat Ifs of which one gives all bytes and the others none. Nested ones are shorter, but ONNX Runtime 1.31 crashes
     # at load where it inlines an If whose branch holds another If with a constant condition.
-    by_floats = op.And(horizontal, few)
-    ways: list[tuple[Value, Product, bool]] = [
-        (by_floats, "float", False),
-        (op.Xor(horizontal, by_floats), "integer", False),
-        (vertical, "integer", True),  # rare: one arithmetic will do
-    ]
+    ways: list[tuple[Value, Product, bool]]
+    if a.known(vertical_first) is not None:
+        ways = [(few, "float", False), (op.Not(few), "integer", False)]
+    else:
+        vertical = a.value(vertical_first)
+        horizontal = op.Not(vertical)
+        by_floats = op.And(horizontal, few)
+        ways = [
+            (by_floats, "float", False),
+            (op.Xor(horizontal, by_floats), "integer", False),
+            (vertical, "integer", True),  # rare: one arithmetic will do
+        ]
     nothing = op.constant(np.zeros(0), "uint8")
 
     def one(condition: Value, product: Product, vertically: bool) -> Value:
@@ -96,10 +83,11 @@ class _Chunks:
 class _Passes:
     """Both passes, by one way of multiplying."""
 
-    def __init__(self, op: Ops, image: _Image, tables: KnownTables | EmittedTables, product: Product) -> None:
-        self._op, self._a, self._image, self._tables, self._product = op, Arithmetic(op), image, tables, product
+    def __init__(self, op: Ops, image: Image, tables: KnownTables | EmittedTables, product: Product) -> None:
+        self._op, self._a, self._image, self._tables = op, Arithmetic(op), image, tables
+        self._most_bytes = None if product == "float" else tables.most_bytes
         self._needed = [self._a.Sub(tables.ends[i], tables.begins[i]) for i in (0, 1)]
-        self._matrices = tables.matrices(product)
+        self._sums = tables.sums(product)
 
     def run(self, vertical_first: bool, dims: tuple[Number, ...]) -> Value:
         """uint8 [-1, *dims], planar."""
@@ -163,7 +151,7 @@ class _Passes:
         """One pass along axis 0 of ``samples``: uint8 [outputs, columns]; ``shape`` is [-1, columns]."""
         op, a, tables = self._op, self._a, self._tables
         gathered = op.Gather(samples, a.value(rows), axis=0)
-        y = apply_bands(op, self._product, self._matrices[axis], gathered, shape)
+        y = op.Reshape(self._sums[axis](gathered), shape)
         if tables.whole[axis]:
             return y
         return op.Slice(y, op.int64([0]), a.value(tables.counts[axis]), op.int64([0]))
@@ -173,6 +161,9 @@ class _Passes:
         a, total = self._a, self._needed[axis]
         slots = a.Mul(self._image.images, self._image.channels)
         count = a.Add(a.Div(a.Mul(total, slots), lengths(_COLUMNS)), lengths(1))
+        if self._most_bytes is not None:
+            whole = a.Mul(a.Mul(total, slots), self._needed[1 - axis])
+            count = a.Max(count, a.ceil_div(whole, lengths(self._most_bytes)))
         lines = a.Mul(a.ceil_div(total, a.Mul(count, lengths(_LINES))), lengths(_LINES))
         lines = a.Min(lines, total)
         count = a.ceil_div(total, lines)

@@ -14,24 +14,28 @@ QuantizeLinear, whose rounding half to even never meets a tie here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 from onnxprep.numerics.taps import DIGIT_ZERO
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.resize._tables import Product
+
+Product = Literal["float", "integer", "integer_many"]
+"""How a band matrix meets the samples; ``integer_many`` for so many taps that a sum of digits is no exact float32."""
+
+Sums = Callable[[Value], Value]
+"""From gathered samples, uint8 [blocks, span, columns], to outputs, uint8 [blocks, block * columns] in any shape."""
 
 
-def apply_bands(op: Ops, product: Product, matrix: Value, x: Value, shape: Value) -> Value:
-    """A band matrix [blocks, rows, span] on gathered samples uint8 [blocks, span, columns].
-
-    The result, uint8 [blocks, block, columns], comes in ``shape``: [-1, columns].
-    """
+def apply_bands(op: Ops, product: Product, matrix: Value, x: Value) -> Value:
+    """A band matrix [blocks, parts of the weights * block, span] on gathered samples."""
     zero = op.constant(0, "uint8")
     if product == "float":
         levels, scale = _by_floats(op, matrix, x), 2.0**10 * (1 - 2.0**-23)
         # one ulp less than 2**10: a sum of exactly (m + 1/2) * 2**10 then rounds up, one less still rounds down
     else:
         levels, scale = _by_digits(op, product, matrix, x), 2.0**15
-    y = op.QuantizeLinear(levels, op.float32(scale), zero)
-    return op.Reshape(y, shape)
+    return op.QuantizeLinear(levels, op.float32(scale), zero)
 
 
 def _by_floats(op: Ops, stacked: Value, x: Value) -> Value:

@@ -61,6 +61,37 @@ class ShorterCeil(SizeRule):
         return self.shorter_edge
 
 
+class ShorterHalfEven(SizeRule):
+    """``round(side * k)``, half to even, k = shorter_edge / short.
+
+    Source: albumentations 2.0.8, augmentations/geometric/resize.py SmallestMaxSize.
+    """
+
+    main: ClassVar[str] = "shorter_edge"
+    shorter_edge: Side = parameter("length of the shorter side, px")
+    rule: Literal["half_even"]
+
+    def resized(self, a: Arithmetic, sides: Number) -> Number:
+        scale = a.ratio(lengths(self.shorter_edge), a.least(sides))
+        return a.integer(a.Round(a.Mul(a.double(sides), scale)))
+
+    def at_least(self) -> int:
+        return self.shorter_edge
+
+
+class ShorterRoundCeil(ShorterHalfEven):
+    """As ``half_even``, then both sides up to a multiple.
+
+    Source: transformers 5.23, models/pp_lcnet/image_processing_pp_lcnet.py get_image_size.
+    """
+
+    rule: Literal["shorter_round_ceil"]  # type: ignore[assignment]
+    multiple: Side = parameter("both sides become multiples of this, px", 1)
+
+    def resized(self, a: Arithmetic, sides: Number) -> Number:
+        return up(a, super().resized(a, sides), self.multiple)
+
+
 class _Detr(SizeRule):
     """What the relatives of DETR share: a shorter edge that gives way, unrounded, where the longer would be too long."""
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Tag
 
 from onnxprep.step import wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
-from onnxprep.steps.image.resize import _longer, _shorter
+from onnxprep.steps.image.resize import _longer, _ppocr, _shorter
 from onnxprep.steps.image.resize._rule import Pair, Side, SizeRule
 
 _MAINS = ("shorter_edge", "longest_edge", "fit", "multiple")  # in this order: other rules have a `multiple` too
@@ -72,19 +72,24 @@ _Rule = (
     Annotated[Pair, Tag("exact")]
     | Annotated[_shorter.ShorterTorchvision, Tag("shorter_edge/torchvision")]
     | Annotated[_shorter.ShorterCeil, Tag("shorter_edge/shorter_ceil")]
+    | Annotated[_shorter.ShorterHalfEven, Tag("shorter_edge/half_even")]
+    | Annotated[_shorter.ShorterRoundCeil, Tag("shorter_edge/shorter_round_ceil")]
     | Annotated[_shorter.ShorterDetr, Tag("shorter_edge/detr")]
     | Annotated[_shorter.ShorterDetrCeil, Tag("shorter_edge/detr_ceil")]
     | Annotated[_shorter.ShorterYolos, Tag("shorter_edge/yolos")]
     | Annotated[_shorter.ShorterVilt, Tag("shorter_edge/vilt")]
+    | Annotated[_ppocr.ShorterPpocrDet, Tag("shorter_edge/ppocr_det")]
     | Annotated[_longer.LongestTorchvision, Tag("longest_edge/torchvision")]
     | Annotated[_longer.LongestHalfUp, Tag("longest_edge/half_up")]
     | Annotated[_longer.LongestHalfEven, Tag("longest_edge/half_even")]
     | Annotated[_longer.LongestFloor, Tag("longest_edge/floor")]
+    | Annotated[_ppocr.LongestPpocrDet, Tag("longest_edge/ppocr_det")]
     | Annotated[_longer.Fit, Tag("fit/fit")]
     | Annotated[_longer.FitThumbnail, Tag("fit/thumbnail")]
     | Annotated[_longer.FitTimm, Tag("fit/timm")]
     | Annotated[_longer.FitPatches, Tag("fit/patches")]
     | Annotated[_longer.FitDpt, Tag("fit/dpt")]
+    | Annotated[_ppocr.FitPpocrRec, Tag("fit/ppocr_rec")]
     | Annotated[_longer.FloorMultiple, Tag("multiple/floor_multiple")]
     | Annotated[_longer.Smart, Tag("multiple/smart")]
 )
