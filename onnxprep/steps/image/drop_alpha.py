@@ -14,7 +14,10 @@ from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
 class DropAlpha(Step):
-    """``y[c] = x[c]`` for the first three channels: nothing is blended with a background.
+    """``y[c] = x[c]`` for the first three channels: the alpha is dropped, nothing is blended with a background.
+
+    What is transparent keeps the colour that happens to be stored there. `composite_alpha` lays the image over a colour,
+    as transformers does with PIL images (white) and as programs do with Pillow's ``paste`` and ``alpha_composite``.
 
     Input: image, uint8 or float32, RGBA.
     Output: the same dtype and layout, RGB.

@@ -1,0 +1,1 @@
+"""rgb_to_ycbcr: brightness and two colour differences."""

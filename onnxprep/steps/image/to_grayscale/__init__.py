@@ -1,0 +1,1 @@
+"""to_grayscale: one channel out of three."""
