@@ -298,9 +298,9 @@ def _clip(op: Emitter, x: Value, low: Value, high: Value) -> Any:
 
 
 def _or_equal(strict: str, opposite: str) -> Callable[..., Any]:
+    """Opset 11 has neither, and ONNX before 1.20 does not tell what type they give."""
+
     def shim(op: Emitter, a: Value, b: Value) -> Any:
-        if op.opset >= 12:
-            return None
         if a.spec.dtype.startswith("float"):  # Not(Less) would be true for NaN
             return op.Or(getattr(op, strict)(a, b), op.Equal(a, b))
         return op.Not(getattr(op, opposite)(a, b))

@@ -61,7 +61,7 @@ def emit_steps(
                 lying[name] = Value(value.name, spec.planar())
                 kept_tensors.add(value.name)
             if name in published:
-                logical[name] = _in_layout(op, lying[name], spec).name
+                logical[name] = _leaving(op, lying[name], spec).name
                 kept_tensors.add(logical[name])
         nodes += _without_unused(op.nodes, kept_tensors)
     return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
@@ -93,6 +93,16 @@ def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tupl
 def _inputs(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> list[Value]:
     values = [lying[name] for name in planned.inputs]
     return [_in_layout(op, value, value.spec.planar()) for value in values] if planned.step.planar else values
+
+
+def _leaving(op: Emitter, value: Value, wanted: TensorSpec) -> Value:
+    """The value in its logical layout. Behind arithmetic a Reshape, which copies nothing, holds the Transpose in place:
+    ONNX Runtime would move it forwards, and arithmetic whose last axis is C takes ten times as long.
+    """
+    if value.spec.layout in (None, wanted.layout) or not value.spec.dtype.startswith("float"):
+        return _in_layout(op, value, wanted)
+    held = op.Reshape(value, op.int64([0] * len(str(value.spec.layout))))
+    return _in_layout(op, Value(held.name, value.spec), wanted)
 
 
 def _in_layout(op: Emitter, value: Value, wanted: TensorSpec) -> Value:
