@@ -304,7 +304,7 @@ def collect(modules: Sequence[ModuleType]) -> Catalogue:
             for cls in vars(defined).values():
                 if inspect.isclass(cls) and issubclass(cls, Step) and cls.__module__ == defined.__name__:
                     _add(found, cls)
-    return {operation: found[operation] for operation in sorted(found)}
+    return {operation: dict(sorted(families.items())) for operation, families in sorted(found.items())}
 
 
 def _add(found: dict[str, dict[str, type[Step]]], cls: type[Step]) -> None:

@@ -28,6 +28,7 @@ HEAD = """onnxprep: 1
 like: torchvision-v1
 inputs: [{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [N, H, W, 3]}]
 """
+CHECK = "check spec.yaml"
 NORMALIZE = "normalize: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}"
 STEPS = [
     "resize: {size: 48, interpolation: bilinear, like: pillow-13}",
@@ -46,6 +47,11 @@ def spec(*steps: str, post: tuple[str, ...] = (), head: str = HEAD, tail: str = 
 
 def replaced(index: int, step: str) -> str:
     return spec(*STEPS[:index], step, *STEPS[index + 1 :])
+
+
+def one(*steps: str, shape: str = "N, H, W, 3", color: str = "RGB") -> str:
+    """A spec of just these steps."""
+    return spec(*steps, head=HEAD.replace("N, H, W, 3", shape).replace("RGB", color))
 
 
 def two_inputs(folder: Path) -> None:
@@ -179,6 +185,32 @@ CASES: Mapping[str, Bad] = {
     "labels of the wrong length": Bad(4, spec=spec(*STEPS, post=("argmax", LABELS % "[no, yes]"))),
     "k larger than the classes": Bad(4, spec=spec(*STEPS, post=("top_k: {k: 31}",))),
     "colour unknown": Bad(4, spec=spec("convert_color: {to: BGR}", *STEPS, head=HEAD.replace("color: RGB, ", ""))),
+    # the catalogue: each of these computes a wrong picture somewhere else
+    "a filter that the family lacks": Bad(3, spec=one("resize: {size: [8, 8], interpolation: hamming, like: opencv-5}"), command=CHECK),
+    "a filter of another library": Bad(3, spec=one("resize: {size: [8, 8], interpolation: lanczos4, like: pillow-13}"), command=CHECK),
+    "box by a backend that has none": Bad(3, spec=one("resize: {size: [8, 8], interpolation: box, like: transformers-torchvision}"), command=CHECK),
+    "a negative size": Bad(3, spec=one("resize: {size: [8, -8], interpolation: bilinear, like: opencv-5}"), command=CHECK),
+    "size and scale": Bad(3, spec=one("resize: {size: [8, 8], scale: [0.5, 0.5], interpolation: area, like: opencv-5}"), command=CHECK),
+    "cubic without saying whose code": Bad(3, spec=one("resize: {size: [8, 8], interpolation: bicubic, like: opencv-5}"), command=CHECK),
+    "a bound that nobody consented to": Bad(3, spec=one("resize: {size: [8, 8], interpolation: bilinear, like: torch}"), command=CHECK),
+    "floats for a library of bytes": Bad(4, spec=one("rescale", "resize: {size: [8, 8], interpolation: bilinear, like: pillow-13}"), command=CHECK),
+    "bytes for torch": Bad(4, spec=one("resize: {size: [8, 8], interpolation: bilinear, exact: false, like: torch}"), command=CHECK),
+    "a crop beyond the image": Bad(4, spec=one("crop: {top: 4, left: 0, height: 8, width: 8}", shape="N, 8, 8, 3"), command=CHECK),
+    "five crops of a small image": Bad(4, spec=one("five_crop: {size: 9}", shape="N, 8, 8, 3"), command=CHECK),
+    "letterbox without saying whose resize": Bad(3, spec=one("letterbox: {size: 64, like: ultralytics}"), command=CHECK),
+    "a border that is none": Bad(3, spec=one("pad: {padding: 1, padding_mode: reflect_101, like: torchvision-v1}"), command=CHECK),
+    "a border longer than torch mirrors": Bad(4, spec=one("pad: {padding: 9, padding_mode: reflect, like: torchvision-v1}", shape="N, 8, 8, 3"), command=CHECK),
+    "an even kernel": Bad(3, spec=one("gaussian_blur: {kernel_size: 4, like: opencv-5}"), command=CHECK),
+    "a Gaussian without a library": Bad(3, spec=one("gaussian_blur: {kernel_size: 3}"), command=CHECK),
+    "a table that is too short": Bad(3, spec=one("lookup_table: {table: [0, 1, 2]}"), command=CHECK),
+    "alpha over a background, and no alpha": Bad(4, spec=one("composite_alpha: {background: [255, 255, 255], like: pillow-13}"), command=CHECK),
+    "gray of RGBA": Bad(4, spec=one("to_grayscale: {like: pillow-13}", shape="N, H, W, 4", color="RGBA"), command=CHECK),
+    "YUV of a picture": Bad(4, spec=one("yuv_to_rgb: {format: NV12, to: RGB, like: opencv-5}"), command=CHECK),
+    "a Keras mode that is none": Bad(3, spec=one("rescale_normalize: {mode: caffee, like: keras}"), command=CHECK),
+    "a frame that is none": Bad(4, spec=spec(*STEPS, post=("mean_over_crops: {frame: ten_crop}",))),
+    "a frame without crops": Bad(4, spec=spec(*STEPS, post=("mean_over_crops: {frame: center_crop}",))),
+    "a doubt that is an error when strict": Bad(4, spec=one("rescale", NORMALIZE, NORMALIZE), command=f"{CHECK} --strict"),
+    "pictures to prove on, and no folder": Bad(2, spec=one("rescale"), command="prove spec.yaml --images nowhere"),
 }  # fmt: skip
 
 

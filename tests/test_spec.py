@@ -709,7 +709,10 @@ def test_a_parameter_added_later_is_not_written_at_its_default(install: Callable
 
 # presets ----------------------------------------------------------------------------------------------------------
 
-NAMES = ("classifier-only", "clip", "minimal", "timm-imagenet", "torchvision-imagenet", "vit")
+NAMES = (
+    "classifier-only", "clip", "keras-tf", "minimal", "opencv-numpy", "timm-imagenet", "torchvision-imagenet",
+    "torchvision-v2", "vit", "vit-default", "yolov8",
+)  # fmt: skip
 
 
 def test_the_presets_are_these() -> None:
@@ -742,8 +745,9 @@ def test_the_tensors_of_a_preset_fit(preset: Path) -> None:
     planned = plan(bind_alone(spec))
     (name,) = planned.outputs
     made = planned.values[name]
-    assert (made.dtype, made.layout, made.dim("C")) == ("float32", "NCHW", 3)
-    assert preset.stem == "minimal" or (made.dim("H"), made.dim("W")) == (224, 224)
+    assert (made.dtype, made.layout, made.dim("C")) == ("float32", "NHWC" if "keras" in preset.stem else "NCHW", 3)
+    side = {"minimal": None, "yolov8": 640, "opencv-numpy": 256}.get(preset.stem, 224)
+    assert (made.dim("H") if side else None, made.dim("W") if side else None) == (side, side)
 
 
 def test_an_unknown_preset_is_a_usage_error() -> None:

@@ -96,8 +96,10 @@ def _inputs(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> li
 
 
 def _leaving(op: Emitter, value: Value, wanted: TensorSpec) -> Value:
-    """The value in its logical layout. Behind arithmetic a Reshape, which copies nothing, holds the Transpose in place:
-    ONNX Runtime would move it forwards, and arithmetic whose last axis is C takes ten times as long.
+    """The value in its logical layout.
+
+    A Reshape, which copies nothing, holds the Transpose in place: ONNX Runtime would move it before the arithmetic,
+    which takes ten times as long where the last axis is C.
     """
     if value.spec.layout in (None, wanted.layout) or not value.spec.dtype.startswith("float"):
         return _in_layout(op, value, wanted)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
 from onnxprep.steps.image._bytes import cases_of, look_up
@@ -16,6 +16,18 @@ from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _Row = Annotated[tuple[Float32, ...], Field(min_length=256, max_length=256)]
 _Rows = Annotated[tuple[_Row, ...], Field(min_length=1)]
+
+
+def _whole(table: Any) -> Any:
+    """256 numbers in every row, said before the types of a row are looked at."""
+    rows = table if isinstance(table, list | tuple) and table and isinstance(table[0], list | tuple) else [table]
+    for i, row in enumerate(rows):
+        if isinstance(row, list | tuple) and len(row) != 256:
+            at = "" if rows[0] is table else f"[{i}]"
+            raise wrong(
+                f"has {len(row)} numbers", at=at, expected="256, one for every byte, or such a list per channel"
+            )
+    return table
 
 
 def _bytes(table: Any, info: ValidationInfo) -> Any:
@@ -44,9 +56,9 @@ class LookupTable(Step):
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "table[x]")}
 
     dtype: Literal["uint8", "float32"] = parameter("of the output", "uint8")
-    table: Annotated[_Row | _Rows, AfterValidator(_bytes)] = parameter(
-        "256 numbers, one for every byte, or a list of them for every channel"
-    )
+    table: Annotated[
+        _Row | _Rows, AfterValidator(_bytes), BeforeValidator(_whole, json_schema_input_type=_Row | _Rows)
+    ] = parameter("256 numbers, one for every byte, or a list of them for every channel")
 
     def _entries(self) -> Array:
         return np.array(self.table, self.dtype)
