@@ -78,7 +78,22 @@ def claims() -> str:
             cells = [item["operation"], claim["like"] or "-", claim["library"], claim["versions"], claim["function"]]
             cells += [claim["tolerance"], *proof(item["operation"], claim["like"]), claim["note"]]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *chains()]) + "\n"
+
+
+def chains() -> Iterator[str]:
+    """Whole preprocessing chains against the library's own calls."""
+    yield "\n## Whole chains\n"
+    yield (
+        "A spec's graph against the library's own calls on random parts of photos, H and W unknown to the graph "
+        "(`python tests/sweeps/end_to_end.py --write`). Ultralytics' LetterBox is written out, around OpenCV's own functions.\n"
+    )
+    yield "| chain | promise | photos | images | values | differing | by at most | against |\n|" + " --- |" * 8
+    for path in sorted((PROOFS / "pipelines").glob("*.json")):
+        found = json.loads(path.read_text("utf-8"))
+        counts = [f"{found[name]:,}" for name in ("photos", "images", "values", "differing")]
+        cells = [found["name"], found["promise"], *counts, f"{found['largest_difference']:.2g}", found["libraries"]]
+        yield "| " + " | ".join(cells) + " |"
 
 
 def proof(operation: str, like: str) -> list[str]:
@@ -87,7 +102,9 @@ def proof(operation: str, like: str) -> list[str]:
     if not path.exists():
         return ["-"] * 5
     found = json.loads(path.read_text("utf-8"))
-    counts = [f"{found['cases']:,}", f"{found['values']:,}", f"{found['differing']:,}"]
+    kinds = found["kinds"].values()
+    each = f" ({min(kinds):,} or more of each of {len(kinds)} filters and dtypes)" if kinds else ""
+    counts = [f"{found['cases']:,}{each}", f"{found['values']:,}", f"{found['differing']:,}"]
     return [*counts, f"{found['largest_difference']:.2g}", f"{found['library']}, {found['platform']}"]
 
 

@@ -266,15 +266,20 @@ def opencv_pipelines() -> tuple[Pipeline, ...]:
     late = {"resize": {"size": [224, 224], "interpolation": "bilinear", "exact": False, "like": "torch"}}
     floats: list[Any] = [{"rescale": V1}, {"normalize": {**IMAGENET, **V1}}, late, NCHW]
     blur = {"gaussian_blur": {"kernel_size": 3, "like": like}}
-    return (
+    bounded: dict[str, Any] = {"bound": 3.2e-6}  # 1.2e-6 of the largest value, 2.64
+    chains = [
         Pipeline(f"ultralytics letterbox 640 / 255 ({like})", (boxed, bgr, {"rescale": {"like": "numpy"}}, NCHW),
                  ultralytics, "BGR", benchmarked=True),
         Pipeline(f"by hand (a): {like} and NumPy, float64 mean and std", (bgr, resize, *by_hand, NCHW),
                  hand_written, "BGR", benchmarked=True),
-        Pipeline("by hand (b): torch wrapper, F.interpolate behind normalize", tuple(floats),
-                 torch_wrapper(blurred=False), bound=1e-5),
-        Pipeline(f"by hand (c): {like} blur, then (b)", (bgr, blur, *floats), torch_wrapper(blurred=True), "BGR", bound=1e-5),
-    )  # fmt: skip
+    ]  # fmt: skip
+    if importlib.util.find_spec("torch"):
+        chains += [
+            Pipeline("by hand (b): torch wrapper, F.interpolate behind normalize", tuple(floats),
+                     torch_wrapper(blurred=False), **bounded),
+            Pipeline(f"by hand (c): {like} blur, then (b)", (bgr, blur, *floats), torch_wrapper(blurred=True), "BGR", **bounded),
+        ]  # fmt: skip
+    return tuple(chains)
 
 
 # Keras ------------------------------------------------------------------------------------------------------------
@@ -313,5 +318,5 @@ def pipelines() -> tuple[Pipeline, ...]:
     chains += TORCHVISION if found("torchvision") else ()
     chains += TIMM if found("timm") else ()
     chains += TRANSFORMERS if found("transformers") else ()
-    chains += opencv_pipelines() if found("cv2") and found("torch") else ()
+    chains += opencv_pipelines() if found("cv2") else ()
     return chains + (KERAS if found("keras") else ())

@@ -19,15 +19,17 @@ _Rows = Annotated[tuple[_Row, ...], Field(min_length=1)]
 
 
 def _whole(table: Any) -> Any:
-    """256 numbers in every row, said before the types of a row are looked at."""
-    rows = table if isinstance(table, list | tuple) and table and isinstance(table[0], list | tuple) else [table]
-    for i, row in enumerate(rows):
+    """256 numbers in every row, said before the types of a row are looked at; lists as tuples."""
+    if not isinstance(table, list | tuple) or not table:
+        return table
+    nested = isinstance(table[0], list | tuple)
+    for i, row in enumerate(table if nested else [table]):
         if isinstance(row, list | tuple) and len(row) != 256:
-            at = "" if rows[0] is table else f"[{i}]"
+            at = f"[{i}]" if nested else ""
             raise wrong(
                 f"has {len(row)} numbers", at=at, expected="256, one for every byte, or such a list per channel"
             )
-    return table
+    return tuple(tuple(row) if isinstance(row, list) else row for row in table)
 
 
 def _bytes(table: Any, info: ValidationInfo) -> Any:
