@@ -165,6 +165,7 @@ class Step(BaseModel):
         inputs, outputs: names of the ports, in order.
         inherits: whether a step without ``like`` takes the spec's own.
         caller: whether the step runs outside the graph, in the caller's program.
+        permutes: whether all it does is to put channels into another order.
         planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
         from_file: the parameter that a ``file`` with one entry per line may give instead; ``""`` where none can.
         min_opset: lowest ai.onnx opset ``emit`` can write for.
@@ -178,6 +179,7 @@ class Step(BaseModel):
     outputs: ClassVar[tuple[str, ...]] = ("y",)
     inherits: ClassVar[bool] = True
     caller: ClassVar[bool] = False
+    permutes: ClassVar[bool] = False
     planar: ClassVar[bool] = True
     from_file: ClassVar[str] = ""
     min_opset: ClassVar[int] = 11
@@ -211,6 +213,13 @@ class Step(BaseModel):
     def promise(self) -> Claim:
         """The claim for these very parameters; a step overrides it where one of them changes the tolerance."""
         return self.claims[self.like]
+
+    def channels_alike(self) -> bool:
+        """Whether it does the same to every channel by itself and leaves fewer pixels, as a rule.
+
+        Channels are then put into another order behind it and not before: the same values, in less time.
+        """
+        return False
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from onnx import NodeProto
 
 from onnxprep.emit import Emitter
+from onnxprep.graph.order import permuted_late
 from onnxprep.spec.plan import PlannedStep, Values
 from onnxprep.step import Step, Value
 from onnxprep.tensor import TensorSpec
@@ -48,7 +49,7 @@ def emit_steps(
     lying = {name: Value(tensors[name], spec) for name, spec in given.items()}
     logical = {name: tensors[name] for name in given}
     nodes: list[NodeProto] = []
-    waiting = list(steps)
+    waiting = permuted_late(steps, published)
     while waiting:
         first = waiting.pop(0)
         op = Emitter(first.prefix, opset)

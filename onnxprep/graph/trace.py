@@ -36,7 +36,7 @@ def traced_before(model: ModelProto, plan: Plan, opset: int) -> dict[str, Traced
     found = {}
     for name, value in fragment.lying.items():
         node, _, port = value.name.partition(":")
-        if node in nodes and name not in given:
+        if node in nodes and name in plan.values and name not in given:
             axes = _axes(value, plan.values[name].layout)
             found[name] = Traced(nodes[node].output[int(port or 0)], value.spec.dtype, axes)
     return found

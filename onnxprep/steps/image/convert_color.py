@@ -25,6 +25,7 @@ class ConvertColor(Step):
 
     operation: ClassVar[str] = "convert_color"
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "x[..., ::-1]")}
+    permutes: ClassVar[bool] = True
 
     to: Literal["RGB", "BGR"] = parameter("the colour that is wanted")
 

@@ -33,6 +33,10 @@ class Crop(Step):
     def _end(self) -> tuple[int, int]:
         return self.top + self.height, self.left + self.width
 
+    def channels_alike(self) -> bool:
+        """It looks at places only."""
+        return True
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Only H and W change."""
         (x,) = inputs

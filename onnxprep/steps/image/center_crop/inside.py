@@ -32,6 +32,10 @@ class CenterCropInside(Step):
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
+    def channels_alike(self) -> bool:
+        """It looks at places only."""
+        return True
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Only H and W change."""
         (x,) = inputs

@@ -51,6 +51,10 @@ class CenterCrop(Step):
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
+    def channels_alike(self) -> bool:
+        """Unless each channel is filled with a value of its own."""
+        return not isinstance(self.fill, tuple)
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are the size; the range takes in ``fill`` where padding is possible."""
         (x,) = inputs

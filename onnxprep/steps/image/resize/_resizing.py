@@ -45,6 +45,10 @@ class Resizing(Step):
         """What (h, w) are at least, whatever the image."""
         return at_least(self.size)
 
+    def channels_alike(self) -> bool:
+        """Every channel is resized by itself."""
+        return True
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W by the size rule where it can be told; negative weights may leave the range of the input."""
         (x,) = inputs
