@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image._border import Border, inside
+from onnxprep.steps.image._borders import Rule, inside
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.tensor import Array
 
@@ -27,7 +27,7 @@ class Window:
 
     weights: Sequence[float]
     before: int
-    border: Border = "reflect_101"
+    rule: Rule = "reflect"
 
     @property
     def block(self) -> int:
@@ -95,7 +95,7 @@ class Planes:
         number = a.count_to(a.ceil_div(self._length(axis), lengths(block)))
         first = a.column(a.Sub(a.Mul(number, lengths(block)), lengths(window.before)))
         positions = a.Add(first, np.arange(block + len(window.weights) - 1)[None])
-        where = inside(a, positions, self._length(axis), window.border)
+        where = inside(a, positions, self._length(axis), window.rule)
         return self._op.Gather(y, a.value(where), axis=1)
 
     def _product(self, blocks: Value, window: Window, height: Number, width: Number) -> Value:

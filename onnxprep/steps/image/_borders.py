@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,14 @@ Fill = Float32 | tuple[Float32, ...]
 
 Rule = Literal["constant", "edge", "reflect", "symmetric", "wrap"]
 """NumPy's names: for ``abcd`` reflect gives ``dcb|abcd|cba`` and symmetric ``dcba|abcd|dcba``."""
+
+
+OpencvRule = Literal["reflect_101", "reflect", "replicate"]
+"""OpenCV's names of those that its filters know."""
+
+FROM_OPENCV: Mapping[str, Rule] = {
+    "constant": "constant", "replicate": "edge", "reflect": "symmetric", "reflect_101": "reflect", "wrap": "wrap",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def _repeated(a: Arithmetic, op: Ops, x: Value, border: Border, rule: Rule) -> V
 
     def part(axis: int) -> Strip:
         def gathered(y: Value, n: Number, start: Number) -> Value:
-            places = _source(a, a.Add(a.count_to(n), start), a.pick(sides, axis), rule)
+            places = inside(a, a.Add(a.count_to(n), start), a.pick(sides, axis), rule)
             return op.Gather(y, a.value(places), axis=axis - 2)
 
         return gathered
@@ -124,7 +132,7 @@ def _is_zero(a: Arithmetic, n: Number) -> bool:
     return known is not None and not known.any()
 
 
-def _source(a: Arithmetic, places: Number, length: Number, rule: Rule) -> Number:
+def inside(a: Arithmetic, places: Number, length: Number, rule: Rule) -> Number:
     """Which pixel of an axis stands at a place outside of it; NumPy's and OpenCV's rules reflect as often as needed."""
     last = a.Sub(length, lengths(1))
     if rule == "edge":
@@ -135,3 +143,13 @@ def _source(a: Arithmetic, places: Number, length: Number, rule: Rule) -> Number
     turned = period if rule == "reflect" else a.Sub(period, lengths(1))
     place = a.Mod(places, a.Max(period, lengths(1)))
     return a.Min(place, a.Sub(turned, place))
+
+
+def extended(op: Ops, x: Value, length: Number, axis: int, by: tuple[int, int], rule: Rule) -> Value:
+    """``x`` with that many more positions before and after on one axis; only those are gathered, the rest is copied."""
+    a = Arithmetic(op)
+    before = inside(a, np.arange(-by[0], 0), length, rule)
+    after = inside(a, a.Add(length, np.arange(by[1])), length, rule)
+    parts = [op.Gather(x, a.value(before), axis=axis)] if by[0] else []
+    parts += [x, *([op.Gather(x, a.value(after), axis=axis)] if by[1] else [])]
+    return op.Concat(*parts, axis=axis) if len(parts) > 1 else x

@@ -41,4 +41,4 @@ def _window(radius: np.float32) -> Window:
     inner = int(np.float32(2**24) / (radius * np.float32(2) + np.float32(1)))
     ends = (2**24 - (2 * whole + 1) * inner) // 2
     weights = [k / 2**24 for k in (ends, *[inner] * (2 * whole + 1), ends)]
-    return Window(weights, whole + 1, "replicate")
+    return Window(weights, whole + 1, "edge")

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image._levels import LEVELS, Levels
-from onnxprep.steps.image._pillow import by_pillow
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -84,7 +84,7 @@ class Autocontrast(Step):
         """Pillow's own function, image by image."""
         from PIL import ImageOps
 
-        return by_pillow(inputs[0], lambda picture: ImageOps.autocontrast(picture, self.cutoff))
+        return on_pillow(inputs[0], lambda picture: ImageOps.autocontrast(picture, self.cutoff))
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
-from onnxprep.steps.image._border import extended
+from onnxprep.steps.image._borders import extended
+from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
-from onnxprep.steps.image._pillow import by_pillow
 from onnxprep.steps.image.arithmetic import Arithmetic
 from onnxprep.steps.image.planar import each_image, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -91,7 +91,7 @@ class MedianBlur(Step):
         (x,), side, axis = inputs, self.kernel_size, len(inputs[0].spec.shape or ()) - 2
         size, reach, order = Arithmetic(op).size(x, "HW"), (side // 2, side // 2), _Order(op)
         for i in range(2):
-            x = extended(op, x, Arithmetic(op).pick(size, i), axis + i, reach, "replicate")
+            x = extended(op, x, Arithmetic(op).pick(size, i), axis + i, reach, "edge")
         x = op.Cast(x, to="float32")  # ONNX Runtime 1.20 has no Min of bytes, and CUDA has none
         column = order.sort([_shifted(op, cache(lambda: x), axis, i, side) for i in range(side)])
         if side == 3:
@@ -112,7 +112,7 @@ class MedianBlur(Step):
         if self.like.startswith("pillow"):
             from PIL import ImageFilter
 
-            return by_pillow(x, lambda picture: picture.filter(ImageFilter.MedianFilter(self.kernel_size)))
+            return on_pillow(x, lambda picture: picture.filter(ImageFilter.MedianFilter(self.kernel_size)))
         import cv2
 
         return each_image(

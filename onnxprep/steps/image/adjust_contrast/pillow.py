@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
-from onnxprep.steps.image._pillow import by_pillow
 from onnxprep.steps.image.arithmetic import Arithmetic
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -88,7 +88,7 @@ class AdjustContrast(Step):
         """Pillow's own class, image by image."""
         from PIL import ImageEnhance
 
-        return by_pillow(inputs[0], lambda picture: ImageEnhance.Contrast(picture).enhance(self.contrast_factor))
+        return on_pillow(inputs[0], lambda picture: ImageEnhance.Contrast(picture).enhance(self.contrast_factor))
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
 from onnxprep.steps.image._bands import Planes, Window
-from onnxprep.steps.image._border import Border
+from onnxprep.steps.image._borders import FROM_OPENCV, OpencvRule
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image.planar import each_image, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -75,7 +75,7 @@ class BoxBlur(Step):
     kernel_size: Annotated[_Side | tuple[_Side, _Side], AfterValidator(_proven)] = parameter(
         "side or [height, width], px; odd where it covers more than 256 px, at most 16000 px, not 2"
     )
-    border: Border = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
+    padding_mode: OpencvRule = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Changes nothing but the bytes: a mean stays in the range."""
@@ -90,8 +90,8 @@ class BoxBlur(Step):
         if height * width == 1:
             return x
         factor, summand = _scale(height * width)
-        rows = Window([factor] * height, height // 2, self.border)
-        columns = Window([1.0] * width, width // 2, self.border)
+        rows = Window([factor] * height, height // 2, FROM_OPENCV[self.padding_mode])
+        columns = Window([1.0] * width, width // 2, FROM_OPENCV[self.padding_mode])
         return Planes(op, x).weighted(rows, columns, summand)
 
     def oracle(self, *inputs: Tensor) -> Array:
@@ -102,7 +102,7 @@ class BoxBlur(Step):
         height, width = _pair(self.kernel_size)
 
         def one(image: Array) -> Array:
-            border = borders.get(self.border, cv2.BORDER_REPLICATE)
+            border = borders.get(self.padding_mode, cv2.BORDER_REPLICATE)
             return np.asarray(cv2.blur(image, (width, height), borderType=border)).reshape(image.shape)
 
         return each_image(inputs[0], "HWC", one)
@@ -112,10 +112,10 @@ class BoxBlur(Step):
         """Odd and even kernels, every border, images smaller than the kernel, one pixel."""
         rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
         drawn: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
-            ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "border": "replicate"}, gray),
-            ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [2, 4], "border": "reflect"}, rgb),
+            ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "padding_mode": "replicate"}, gray),
+            ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [2, 4], "padding_mode": "reflect"}, rgb),
             ({"kernel_size": [1, 4]}, gray), ({"kernel_size": [9, 1]}, ("NCHW", (1, 3, 17, 33), "RGB")),
-            ({"kernel_size": 16}, gray), ({"kernel_size": [17, 31], "border": "reflect"}, ("HWC", (40, 5, 3), "BGR")),
+            ({"kernel_size": 16}, gray), ({"kernel_size": [17, 31], "padding_mode": "reflect"}, ("HWC", (40, 5, 3), "BGR")),
             ({"kernel_size": 6}, ("HWC", (1, 1, 3), "RGB")), ({"kernel_size": 1}, rgb),
         ]  # fmt: skip
         for i, (parameters, (layout, shape, color)) in enumerate(drawn):
@@ -129,4 +129,6 @@ class BoxBlur(Step):
             sides = [side | 1 for side in sides]
         border = str(rng.choice(["reflect_101", "reflect", "replicate"], p=[0.6, 0.2, 0.2]))
         whole = rng.random() < 0.4 and (sides[0] % 2 == 1 or sides[0] <= 16)
-        return Case({"kernel_size": sides[0] if whole else sides, "border": border}, (random_image(rng, largest),))
+        return Case(
+            {"kernel_size": sides[0] if whole else sides, "padding_mode": border}, (random_image(rng, largest),)
+        )

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, refuse_unless
+from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image._levels import LEVELS, Levels
-from onnxprep.steps.image._pillow import by_pillow
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -64,7 +64,7 @@ class Equalize(Step):
         """Pillow's own function, image by image."""
         from PIL import ImageOps
 
-        return by_pillow(inputs[0], ImageOps.equalize)
+        return on_pillow(inputs[0], ImageOps.equalize)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
 from onnxprep.steps.image._bands import Planes, Window
-from onnxprep.steps.image._border import Border, extended
+from onnxprep.steps.image._borders import FROM_OPENCV, OpencvRule, extended
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image.arithmetic import Arithmetic
 from onnxprep.steps.image.gaussian_blur._opencv_weights import FIXED, weights
@@ -81,7 +81,7 @@ class GaussianBlur(Step):
         0.0,
         validate_default=True,
     )
-    border: Border = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
+    padding_mode: OpencvRule = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Changes nothing but the bytes: a mean stays in the range."""
@@ -97,8 +97,8 @@ class GaussianBlur(Step):
         pools = _BINOMIAL.get(tuple(rows)), _BINOMIAL.get(tuple(columns))
         if pools[0] is not None and pools[1] is not None:
             return self._pooled(op, x, pools[0], pools[1])
-        vertical = Window([k / 2**16 for k in rows], len(rows) // 2, self.border)
-        return Planes(op, x).weighted(vertical, Window(columns, len(columns) // 2, self.border), 0.5)
+        vertical = Window([k / 2**16 for k in rows], len(rows) // 2, FROM_OPENCV[self.padding_mode])
+        return Planes(op, x).weighted(vertical, Window(columns, len(columns) // 2, FROM_OPENCV[self.padding_mode]), 0.5)
 
     def _pooled(self, op: Ops, x: Value, rows: int, columns: int) -> Value:
         """Exact: a mean of four bytes has two bits more; eight means at most."""
@@ -108,7 +108,7 @@ class GaussianBlur(Step):
         size, shape = a.size(x, "HW"), a.size(x, "CHW") if single else None
         y = op.Unsqueeze(x, axes=[0]) if single else x
         for axis, by in ((3, columns // 2), (2, rows // 2)):
-            y = extended(op, y, a.pick(size, axis - 2), axis, (by, by), self.border)
+            y = extended(op, y, a.pick(size, axis - 2), axis, (by, by), FROM_OPENCV[self.padding_mode])
         y = op.Cast(y, to="float32")
         for i in range(max(rows, columns)):
             y = op.AveragePool(y, kernel_shape=[2 if i < rows else 1, 2 if i < columns else 1])
@@ -124,7 +124,7 @@ class GaussianBlur(Step):
         (height, width), (vertical, horizontal) = _pair(self.kernel_size), _pair(self.sigma)
 
         def one(image: Array) -> Array:
-            border = borders.get(self.border, cv2.BORDER_REPLICATE)
+            border = borders.get(self.padding_mode, cv2.BORDER_REPLICATE)
             blurred = cv2.GaussianBlur(image, (width, height), horizontal, sigmaY=vertical, borderType=border)
             return np.asarray(blurred).reshape(image.shape)
 
@@ -135,12 +135,12 @@ class GaussianBlur(Step):
         """Fixed and computed weights, every border, images smaller than the kernel, one pixel."""
         rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
         drawn: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
-            ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "border": "replicate"}, gray),
-            ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [3, 5], "border": "reflect"}, rgb),
+            ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "padding_mode": "replicate"}, gray),
+            ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [3, 5], "padding_mode": "reflect"}, rgb),
             ({"kernel_size": 7}, gray), ({"kernel_size": [9, 1]}, ("NCHW", (1, 3, 17, 33), "RGB")),
             ({"kernel_size": 11, "sigma": 1.7}, gray), ({"kernel_size": 0, "sigma": [1.1, 2.3]}, rgb),
-            ({"kernel_size": [7, 31], "sigma": [0.0, 4.0], "border": "reflect"}, gray),
-            ({"kernel_size": 5, "sigma": [0.7, 0.0], "border": "replicate"}, ("HWC", (40, 5, 3), "BGR")),
+            ({"kernel_size": [7, 31], "sigma": [0.0, 4.0], "padding_mode": "reflect"}, gray),
+            ({"kernel_size": 5, "sigma": [0.7, 0.0], "padding_mode": "replicate"}, ("HWC", (40, 5, 3), "BGR")),
             ({"kernel_size": 5}, ("HWC", (1, 1, 3), "RGB")), ({"kernel_size": 13}, ("CHW", (3, 2, 1), "RGB")),
             ({"kernel_size": 1}, rgb),
         ]  # fmt: skip
@@ -157,6 +157,6 @@ class GaussianBlur(Step):
         parameters = {
             "kernel_size": sides if rng.random() < 0.5 or 0 in sides else sides[0],
             "sigma": sigma if rng.random() < 0.5 or 0 in sides else sigma[1],
-            "border": str(rng.choice(["reflect_101", "reflect", "replicate"], p=[0.6, 0.2, 0.2])),
+            "padding_mode": str(rng.choice(["reflect_101", "reflect", "replicate"], p=[0.6, 0.2, 0.2])),
         }
         return Case(parameters, (random_image(rng, largest),))

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter
+from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image._extended_box import Radius, blurred, pair, told
-from onnxprep.steps.image._pillow import by_pillow
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
@@ -61,7 +61,7 @@ class GaussianBlur(Step):
         from PIL import ImageFilter
 
         vertical, horizontal = pair(self.radius)
-        return by_pillow(inputs[0], lambda picture: picture.filter(ImageFilter.GaussianBlur((horizontal, vertical))))
+        return on_pillow(inputs[0], lambda picture: picture.filter(ImageFilter.GaussianBlur((horizontal, vertical))))
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from onnxprep.step import Case, Claim, Sample, parameter, refuse_unless
-from onnxprep.steps.image._borders import Rule
+from onnxprep.steps.image._borders import FROM_OPENCV, Rule
 from onnxprep.steps.image._padding import fill_for
 from onnxprep.steps.image.pad._four_sides import FourSides, cases, draw
 from onnxprep.steps.image.planar import each_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
-
-_RULES: Mapping[str, Rule] = {
-    "constant": "constant", "replicate": "edge", "reflect": "symmetric", "reflect_101": "reflect", "wrap": "wrap",
-}  # fmt: skip
 
 
 class PadOpencv(FourSides):
@@ -45,7 +41,7 @@ class PadOpencv(FourSides):
 
     def rule(self) -> Rule:
         """OpenCV's name -> NumPy's."""
-        return _RULES[self.padding_mode]
+        return FROM_OPENCV[self.padding_mode]
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are longer; the range takes in the values around the image."""
@@ -75,11 +71,11 @@ class PadOpencv(FourSides):
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """Every border, more than the image is long, one pixel, an axis without a border; fills per channel."""
-        yield from cases(tuple(_RULES))
+        yield from cases(tuple(FROM_OPENCV))
         rgba = TensorSpec("uint8", (1, 3, 2, 4), "NHWC", "RGBA", (0.0, 255.0))
         yield Case({"bottom": 2, "fill": [1.0, 2.0, 3.0, 4.0]}, (Sample(rgba, 9),))
 
     @classmethod
     def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
         """Random borders of up to 40 px."""
-        return draw(tuple(_RULES), rng, largest)
+        return draw(tuple(FROM_OPENCV), rng, largest)

@@ -25,11 +25,13 @@ class Warping(Step):
 
     size: tuple[Side, Side] = parameter("[height, width] of the result, px")
     interpolation: Literal["nearest", "bilinear"] = parameter("cv2.INTER_NEAREST or INTER_LINEAR")
-    border: Literal["constant", "replicate"] = parameter(
+    padding_mode: Literal["constant", "replicate"] = parameter(
         "what lies around the image: `fill` or its outermost pixels, cv2.BORDER_CONSTANT or BORDER_REPLICATE",
         "constant",
     )
-    fill: int = parameter("value of all channels around the image where `border` is constant, 0..255", 0, ge=0, le=255)
+    fill: int = parameter(
+        "value of all channels around the image where `padding_mode` is constant, 0..255", 0, ge=0, le=255
+    )
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are the size; the range takes in ``fill``."""
@@ -46,7 +48,7 @@ class Warping(Step):
             got=matrix,
         )
         y = x.with_dims(H=self.size[0], W=self.size[1])
-        if x.range is None or self.border == "replicate":
+        if x.range is None or self.padding_mode == "replicate":
             return (y,)
         return (replace(y, range=(min(x.range[0], self.fill), max(x.range[1], self.fill))),)
 
@@ -66,7 +68,7 @@ class Warping(Step):
         wanted = "NHWC" if batched else "HWC"
         if layout != wanted:
             x = op.Transpose(x, perm=[layout.index(letter) for letter in wanted])
-        a, ring = Arithmetic(op), int(self.border == "constant")
+        a, ring = Arithmetic(op), int(self.padding_mode == "constant")
         if ring:
             pads = [0, 1, 1, 0] if batched else [1, 1, 0]
             x = op.Pad(x, op.int64(pads * 2), op.constant(self.fill, "uint8"), mode="constant")
@@ -83,7 +85,7 @@ class Warping(Step):
 
     def _pixels(self, op: Ops, flat: Value, sides: Number, top: Value, left: Value, batched: bool) -> tuple[Value, ...]:
         """[N, C, h * w] each: taken with all channels at once, but laid so that weights are not spread over them."""
-        a, ring = Arithmetic(op), int(self.border == "constant")
+        a, ring = Arithmetic(op), int(self.padding_mode == "constant")
         height, width = (a.double(a.pick(sides, i)) for i in (0, 1))
         offsets = (0,) if self.interpolation == "nearest" else (0, 1)
 
@@ -106,7 +108,7 @@ class Warping(Step):
 
         x, matrix = inputs
         flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR}[self.interpolation]
-        border = {"constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}[self.border]
+        border = {"constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}[self.padding_mode]
         size = (self.size[1], self.size[0])
 
         def one(image: Array) -> Array:
@@ -132,7 +134,7 @@ class Warping(Step):
                     if interpolation == "nearest" and i % 2:
                         continue
                     fill = 114 * (i % 2) if border == "constant" else 0
-                    parameters = {"size": size, "interpolation": interpolation, "border": border, "fill": fill}
+                    parameters = {"size": size, "interpolation": interpolation, "padding_mode": border, "fill": fill}
                     yield Case(parameters, _samples(layout, sides, channels, images, i))
 
     @classmethod
@@ -142,7 +144,7 @@ class Warping(Step):
         parameters = {
             "size": list(random_sides(rng, largest)),
             "interpolation": "nearest" if rng.random() < 0.25 else "bilinear",
-            "border": str(rng.choice(["constant", "replicate"])),
+            "padding_mode": str(rng.choice(["constant", "replicate"])),
             "fill": int(rng.choice([0, 114, 255])),
         }
         return Case(parameters, _samples(layout, random_sides(rng, largest), channels, 1, int(rng.integers(2**31))))
