@@ -1,7 +1,7 @@
 """Tap tables: which input samples each output sample of a resize reads, with which fixed-point weights.
 
-An axis is described by its length, the length it is resized to, and the range of outputs that are wanted of it. The
-outputs are then taken in blocks: neighbours read nearly the same inputs, so a block is one small dense matrix.
+An axis is described by its length, the length it is resized to, the range of outputs that are wanted of it, and the
+part of it that is resized where that is not all of it. The outputs are then taken in blocks: neighbours read nearly the same inputs, so a block is one small dense matrix.
 """
 
 from __future__ import annotations
@@ -38,26 +38,42 @@ class Taps:
         return int((self.last - self.first).max(initial=0))
 
 
-def tap_table(length: int, resized: int, interpolation: str, start: int = 0, count: int | None = None) -> Taps:
-    """Taps of outputs ``start .. start + count`` of an axis of ``length`` samples resized to ``resized``.
+def tap_table(
+    length: int,
+    resized: int,
+    interpolation: str,
+    start: int = 0,
+    count: int | None = None,
+    begin: float = 0.0,
+    extent: float | None = None,
+) -> Taps:
+    """Taps of outputs ``start .. start + count`` of an axis of ``length`` samples, resized to ``resized``.
+
+    Where ``extent`` is given, only so much of it from ``begin`` on; taps outside of that part are read all the same.
 
     ``k = trunc(w * 2**22 + copysign(0.5, w))``, with w the filter around the output's centre, divided by its sum.
 
     Source: Pillow 13.0.0, src/libImaging/Resample.c precompute_coeffs, normalize_coeffs_8bpc.
     """
-    first, last, weights = tap_weights(length, resized, interpolation, start, count)
+    first, last, weights = tap_weights(length, resized, interpolation, start, count, begin, extent)
     return Taps(first, last, rounded(weights * 2.0**PRECISION))
 
 
 def tap_weights(
-    length: int, resized: int, interpolation: str, start: int = 0, count: int | None = None
+    length: int,
+    resized: int,
+    interpolation: str,
+    start: int = 0,
+    count: int | None = None,
+    begin: float = 0.0,
+    extent: float | None = None,
 ) -> tuple[Int64, Int64, Doubles]:
     """The same before they are rounded: first input, the one past the last, and the weights."""
     count = resized - start if count is None else count
-    scale = np.float64(length) / resized
+    scale = np.float64(length if extent is None else extent) / resized
     stretch = max(scale, np.float64(1.0))
     support = SUPPORT[interpolation] * stretch
-    centers = (np.arange(start, start + count) + 0.5) * scale
+    centers = begin + (np.arange(start, start + count) + 0.5) * scale
     first = np.maximum(np.trunc(centers - support + 0.5).astype(np.int64), 0)
     last = np.minimum(np.trunc(centers + support + 0.5).astype(np.int64), length)
     positions = first[:, None] + np.arange(int((last - first).max(initial=0)))

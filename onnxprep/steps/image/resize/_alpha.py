@@ -15,10 +15,10 @@ from onnxprep.steps.image.resize._geometry import Geometry
 def resample_rgba(op: Ops, x: Value, geometry: Geometry, resampled: Callable[[Value], Value]) -> Value:
     """The wanted outputs of an RGBA image, planar; ``resampled`` resizes the four channels, each for itself.
 
-    An image that has the size already is left as it is, as Pillow does.
+    An image that has the size already and is resized as a whole is left as it is, as Pillow does.
     """
     a, planes = Arithmetic(op), in_planes(op, x)
-    changed = a.most(a.Abs(a.Sub(geometry.sides, geometry.resized)))
+    changed = geometry.changes(a)
     known = a.known(changed)
 
     def kept() -> Value:

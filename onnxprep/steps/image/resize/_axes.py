@@ -44,14 +44,16 @@ class Axes:
         f, a = op.float64, Arithmetic(op)
         self._op, self._interpolation = op, interpolation
         # int64 [1]: how many times the axis that shrinks most becomes shorter
-        quotient = op.ReduceMax(op.Div(a.value(geometry.sides), a.value(geometry.resized)), keepdims=1)
+        quotient = op.ReduceMax(op.Div(a.value(geometry.whole_extent()), a.value(geometry.resized)), keepdims=1)
         self._choose_product(quotient)
         self._block = self._outputs_per_block(quotient)
         sides, resized, start = (self._column(n) for n in (geometry.sides, geometry.resized, geometry.start))
-        scale = op.Div(a.value(sides), a.value(resized))
+        extent = sides if geometry.extent() is geometry.sides else self._column(geometry.extent())
+        scale = op.Div(a.value(extent), a.value(resized))
         stretch = op.Max(scale, f(1.0))
         support = op.Mul(stretch, f(SUPPORT[interpolation]))
-        centers = op.Mul(a.value(self._half_places(a, geometry, start, resized, size)), scale)  # [A, blocks, block, 1]
+        places = op.Mul(a.value(self._half_places(a, geometry, start, resized, size)), scale)  # [A, blocks, block, 1]
+        centers = a.value(a.Add(self._column(geometry.begin()), places))
         first = op.Floor(op.Max(op.Add(op.Sub(centers, support), f(0.5)), f(0.0)))
         last = op.Min(op.Floor(op.Add(op.Add(centers, support), f(0.5))), a.value(sides))
         positions = self._positions(first, last)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from onnxprep.step import Case, Sample
 from onnxprep.tensor import TensorSpec
@@ -48,8 +51,28 @@ _LAYOUTS: tuple[tuple[str, str | None, tuple[int, ...]], ...] = (
 )  # fmt: skip
 
 
+_BOXES: tuple[tuple[str, str | None, tuple[int, ...], Any, str, list[float]], ...] = (
+    ("NHWC", "RGB", (2, 23, 17, 3), [7, 5], "lanczos", [1.3, 2.7, 15.9, 20.25]),
+    ("NHWC", "RGB", (1, 23, 17, 3), [9, 20], "bicubic", [0.4, 0, 17, 21.5]),
+    ("CHW", "RGB", (3, 11, 9), [20, 13], "hamming", [2.1, 3, 4.6, 9.9]),
+    ("HWC", "GRAY", (30, 12, 1), [4, 9], "bilinear", [3, 5, 12, 30]),
+    ("NCHW", "RGB", (2, 3, 12, 19), [6, 5], "box", [0.5, 0.5, 18.5, 11.5]),
+    ("NHWC", "RGB", (2, 15, 19, 3), [8, 23], "nearest", [2.3, 1.9, 18.7, 9.3]),
+    ("NHWC", "RGB", (1, 40, 6, 3), [12, 4], "bicubic", [1.5, 2.5, 5.1, 33.3]),
+    ("NHWC", "RGB", (1, 210, 2, 3), [20, 3], "bilinear", [0.3, 7.7, 1.9, 180.1]),
+    ("HWC", "RGB", (9, 8, 3), [4, 5], "lanczos", [2, 3, 7, 7]),
+    ("HWC", "RGB", (9, 8, 3), [9, 8], "bilinear", [0.25, 0, 8, 8.5]),
+    ("HWC", "RGB", (1, 1, 3), [3, 2], "bicubic", [0.2, 0.1, 0.9, 0.6]),
+    ("HWC", None, (14, 13, 2), {"shorter_edge": 9, "rule": "detr"}, "box", [4.2, 0, 13, 6.5]),
+    ("NHWC", "RGBA", (1, 15, 11, 4), [6, 14], "lanczos", [1.1, 2.2, 9.9, 14]),
+    ("HWC", "RGBA", (9, 7, 4), [9, 7], "bicubic", [0, 0, 7, 9]),
+    ("HWC", "RGBA", (9, 8, 4), [4, 5], "hamming", [2, 3, 7, 7]),
+    ("HWC", "RGBA", (9, 7, 4), [8, 9], "nearest", [0.7, 1.2, 6.1, 8]),
+)  # fmt: skip
+
+
 def cases() -> Iterator[Case]:
-    """Every filter, every kind of size, every size rule, every layout."""
+    """Every filter, every kind of size, every size rule, every layout, boxes."""
     for i, (shape, size) in enumerate(_SIZES):
         for interpolation in _FILTERS if i < 2 else ("nearest", "bilinear", "lanczos"):
             yield _case(TensorSpec("uint8", shape, "NHWC", "RGB", (0.0, 255.0)), size, interpolation, i)
@@ -64,6 +87,23 @@ def cases() -> Iterator[Case]:
         spec = TensorSpec("uint8", (*shape[:3], 4), "NHWC", "RGBA", (0.0, 255.0))
         yield _case(spec, size, ("bicubic", "box", "lanczos", "nearest")[i], i)
     yield _case(TensorSpec("uint8", (9, 7, 4), "HWC", "RGBA", (0.0, 255.0)), [9, 7], "bilinear", 5)
+    for i, (layout, color, shape, side, interpolation, box) in enumerate(_BOXES):
+        like = () if isinstance(side, list) else ("pillow-13",)
+        case = _case(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), side, interpolation, i, *like)
+        yield replace(case, parameters={**case.parameters, "box": box})
+
+
+def with_box(case: Case, rng: np.random.Generator) -> Case:
+    """The case with a box of random corners, whole ones or not, one edge in five at that of the image."""
+    box: list[float] = []
+    (sample,) = case.inputs
+    whole = rng.random() < 0.3
+    for letter in "WH":
+        length = float(sample.spec.dim(letter) or 0)
+        first, last = np.sort(rng.uniform(0, length, 2))
+        first, last = (np.floor(first), np.ceil(last)) if whole else (first, max(last, first + length / 1000))
+        box += [0.0 if rng.random() < 0.2 else first, length if rng.random() < 0.2 else min(last, length)]
+    return replace(case, parameters={**case.parameters, "box": [float(box[i]) for i in (0, 2, 1, 3)]})
 
 
 _TORCH: tuple[tuple[str, str | None, tuple[int, ...], Any], ...] = (

@@ -12,7 +12,13 @@ from onnxprep.steps.image.resize._rule import Pair, SizeRule
 from onnxprep.tensor import Array, Tensor
 
 
-def resize(x: Tensor, like: str, size: Pair | SizeRule, interpolation: str) -> Array:
+def resize(
+    x: Tensor,
+    like: str,
+    size: Pair | SizeRule,
+    interpolation: str,
+    box: tuple[float, float, float, float] | None = None,
+) -> Array:
     """``Image.resize`` on every image; channels that are no RGB or RGBA go one by one."""
     import PIL
     from PIL import Image
@@ -26,9 +32,9 @@ def resize(x: Tensor, like: str, size: Pair | SizeRule, interpolation: str) -> A
 
     def one(image: Array) -> Array:
         if image.shape[-1] == 3 or x.spec.color == "RGBA":
-            return np.asarray(Image.fromarray(image).resize((width, height), filters[interpolation]))
+            return np.asarray(Image.fromarray(image).resize((width, height), filters[interpolation], box))
         planes = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[-1])]
-        return np.stack([np.asarray(p.resize((width, height), filters[interpolation])) for p in planes], axis=-1)
+        return np.stack([np.asarray(p.resize((width, height), filters[interpolation], box)) for p in planes], axis=-1)
 
     if 0 in x.array.shape:
         dims = {"N": 0, "H": height, "W": width, "C": x.spec.dim("C")}

@@ -28,20 +28,22 @@ def gather(op: Ops, x: Value, places: Callable[[int], Value]) -> Value:
 def indices(op: Ops, axis: Geometry) -> Value:
     """``trunc(i)``, ``i = s / 2, s / 2 + s, (s / 2 + s) + s, ...``, ``s = length / resized``, all float64.
 
+    Of a part of the axis, ``s`` is its length / resized, and ``i`` starts so much later.
+
     Source: Pillow 13.0.0, src/libImaging/Geometry.c ImagingScaleAffine.
     """
     a = Arithmetic(op)
     scale, resized, start, end = (
-        a.ratio(axis.sides, axis.resized),
+        a.ratio(axis.extent(), axis.resized),
         axis.resized,
         axis.start,
         a.Add(axis.start, axis.count),
     )
-    known = [a.known(n) for n in (scale, resized, start, end)]
-    half = a.Mul(scale, np.array([0.5]))
+    half = a.Add(axis.begin(), a.Mul(scale, np.array([0.5])))
+    known = [a.known(n) for n in (half, scale, resized, start, end)]
     if all(n is not None for n in known):
-        step, length, first, last = (n.item() for n in known if n is not None)
-        sums = np.cumsum(np.concatenate([[step * 0.5], np.full(length - 1, step)]))
+        place, step, length, first, last = (n.item() for n in known if n is not None)
+        sums = np.cumsum(np.concatenate([[place], np.full(length - 1, step)]))
         return op.int64(sums.astype(np.int64)[first:last])
     others = op.Expand(a.value(scale), a.value(a.Sub(resized, lengths(1))))
     sums = op.CumSum(op.Concat(a.value(half), others, axis=0), op.int64(0))

@@ -37,8 +37,10 @@ class KnownTables:
     most_bytes: ClassVar[int | None] = None
 
     def __init__(self, op: Ops, geometry: Geometry, interpolation: str, _: Sizes = (None, None)) -> None:
-        sides, resized, start, count = (_ints(op, n) for n in vars(geometry).values())
-        quotients = [side // new for side, new in zip(sides, resized, strict=True)]
+        sides, resized = _ints(op, geometry.sides), _ints(op, geometry.resized)
+        start, count = _ints(op, geometry.start), _ints(op, geometry.count)
+        quotients = [side // new for side, new in zip(_ints(op, geometry.whole_extent()), resized, strict=True)]
+        self._parts = list(zip(*_parts(op, geometry), strict=True))
         self._op, self._interpolation, self._few = op, interpolation, max(quotients) < FEW[interpolation]
         taps = self._taps(list(zip(sides, resized, [interpolation] * 2, start, count, strict=True)))
         blocks = [outputs_per_block(quotient) for quotient in quotients]
@@ -51,7 +53,7 @@ class KnownTables:
         self.whole = count[0] % blocks[0] == 0, count[1] % blocks[1] == 0
 
     def _taps(self, axes: list[tuple[int, int, str, int, int]]) -> list[Taps]:
-        return [tap_table(*axis) for axis in axes]
+        return [tap_table(*axis, *part) for axis, part in zip(axes, self._parts, strict=True)]
 
     def product(self) -> Product:
         """How to multiply; proven for any number of taps."""
@@ -74,6 +76,14 @@ def _ints(op: Ops, numbers: Number) -> tuple[int, int]:
     if known is None:
         raise TypeError("a known length was expected")
     return int(known[0]), int(known[1])
+
+
+def _parts(op: Ops, geometry: Geometry) -> tuple[list[float], list[float]]:
+    """Where the part of either axis that is resized begins, and how long it is."""
+    extent = Arithmetic(op).known(geometry.extent())
+    if extent is None:
+        raise TypeError("a known length was expected")
+    return np.broadcast_to(geometry.begin(), 2).tolist(), extent.astype(np.float64).tolist()
 
 
 class EmittedTables:
