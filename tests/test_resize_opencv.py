@@ -11,7 +11,7 @@ from steps import build, run
 from onnxprep.errors import SpecError
 from onnxprep.spec.messages import validated
 from onnxprep.step import Step, catalogue
-from onnxprep.steps.image.resize import _opencv_lines
+from onnxprep.steps.image.resize._opencv import lines
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 RNG = np.random.default_rng(20261120)
@@ -42,7 +42,7 @@ def noise(*shape: int) -> Array:
 @pytest.mark.parametrize("interpolation", MODES)
 @pytest.mark.parametrize("size", [[33, 19], [70, 64], [25, 20], [90, 31]])
 def test_many_trips_of_the_loop(interpolation: str, size: list[int], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_opencv_lines, "_VALUES", 700)
+    monkeypatch.setattr(lines, "_VALUES", 700)
     compare(noise(2, 70, 64, 3), size=size, interpolation=interpolation)
 
 

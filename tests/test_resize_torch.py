@@ -19,7 +19,7 @@ from onnxprep.step import Step, Value, catalogue
 from onnxprep.steps.image.arithmetic import lengths
 from onnxprep.steps.image.resize._geometry import Geometry
 from onnxprep.steps.image.resize._library import resized_sides
-from onnxprep.steps.image.resize._torch_tables import Int16Axes
+from onnxprep.steps.image.resize._torch.tables import Int16Axes
 from onnxprep.tensor import Tensor, TensorSpec
 
 RNG = np.random.default_rng(20261121)

@@ -21,8 +21,8 @@ from onnxprep.emit import Emitter
 from onnxprep.numerics.taps import bands, digits, float_pair, outputs_per_block, tap_table
 from onnxprep.step import Value
 from onnxprep.steps.image.arithmetic import lengths
+from onnxprep.steps.image.resize._fixed_point.tables import EmittedTables
 from onnxprep.steps.image.resize._geometry import Geometry
-from onnxprep.steps.image.resize._tables import EmittedTables
 from onnxprep.tensor import Array, TensorSpec
 
 Tables = dict[str, Array]

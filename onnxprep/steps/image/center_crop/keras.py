@@ -11,11 +11,11 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter, random_sides
 from onnxprep.steps.image.arithmetic import lengths
 from onnxprep.steps.image.planar import Side, at_least, cut, known_size, refuse_unless_image
-from onnxprep.steps.image.resize._aspect import cropped_to_aspect
-from onnxprep.steps.image.resize._float32 import Float32
+from onnxprep.steps.image.resize._floats.aspect import cropped_to_aspect
+from onnxprep.steps.image.resize._floats.float32 import Float32
+from onnxprep.steps.image.resize._floats.sums import as_is
+from onnxprep.steps.image.resize._floats.tensorflow import resample
 from onnxprep.steps.image.resize._geometry import Geometry
-from onnxprep.steps.image.resize._sums import as_is
-from onnxprep.steps.image.resize._tensorflow import resample
 from onnxprep.steps.image.resize.keras import keras_layers
 from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnxprep.steps.image.planar import each_image
-from onnxprep.steps.image.resize._rule import Pair, SizeRule
+from onnxprep.steps.image.resize._sizes.rule import Pair, SizeRule
 from onnxprep.tensor import Array, Tensor
 
 

@@ -13,12 +13,12 @@ from pydantic import model_validator
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides, refuse_unless, wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, lengths
-from onnxprep.steps.image.resize._aspect import cropped_to_aspect, padded_to_aspect
-from onnxprep.steps.image.resize._float32 import Float32
+from onnxprep.steps.image.resize._floats.aspect import cropped_to_aspect, padded_to_aspect
+from onnxprep.steps.image.resize._floats.float32 import Float32
+from onnxprep.steps.image.resize._floats.sums import Finish, as_is, to_bytes
+from onnxprep.steps.image.resize._floats.tensorflow import resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._resizing import Resizing
-from onnxprep.steps.image.resize._sums import Finish, as_is, to_bytes
-from onnxprep.steps.image.resize._tensorflow import resample
 from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5")

@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from onnxprep.step import Case, Claim, Ops, Value, parameter, refuse_unless, wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number
-from onnxprep.steps.image.resize import _opencv_library
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
-from onnxprep.steps.image.resize._opencv_cases import cases, drawn
-from onnxprep.steps.image.resize._opencv_float_cases import float_cases
-from onnxprep.steps.image.resize._opencv_geometry import by_factors, by_lengths
-from onnxprep.steps.image.resize._opencv_table import BOUNDS, IPP, TABLE
+from onnxprep.steps.image.resize._opencv import library
+from onnxprep.steps.image.resize._opencv.cases import cases, drawn
+from onnxprep.steps.image.resize._opencv.float_cases import float_cases
+from onnxprep.steps.image.resize._opencv.geometry import by_factors, by_lengths
+from onnxprep.steps.image.resize._opencv.table import BOUNDS, IPP, TABLE
 from onnxprep.steps.image.resize._resizing import Resizing
 from onnxprep.steps.image.resize.sizes import Size
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -154,7 +154,7 @@ class Resize(Resizing):
 
     def oracle(self, *inputs: Tensor) -> Array:
         """OpenCV's own resize with or without IPP, image by image; the size by the library the rule is named after."""
-        return _opencv_library.resize(inputs[0], self.size, self.scale, self.interpolation, ipp=self.path == "ipp")
+        return library.resize(inputs[0], self.size, self.scale, self.interpolation, ipp=self.path == "ipp")
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -10,14 +10,14 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Value, parameter
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.resize import _library
-from onnxprep.steps.image.resize._alpha import resample_rgba
-from onnxprep.steps.image.resize._box import Box, in_box, refuse_unless_inside
-from onnxprep.steps.image.resize._cases import cases, with_box
+from onnxprep.steps.image.resize._fixed_point.passes import resample
+from onnxprep.steps.image.resize._fixed_point.tables import EmittedTables, KnownTables
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._nearest import nearest
-from onnxprep.steps.image.resize._passes import resample
+from onnxprep.steps.image.resize._pillow.alpha import resample_rgba
+from onnxprep.steps.image.resize._pillow.box import Box, in_box, refuse_unless_inside
+from onnxprep.steps.image.resize._pillow.cases import cases, with_box
 from onnxprep.steps.image.resize._resizing import Resizing
-from onnxprep.steps.image.resize._tables import EmittedTables, KnownTables
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _NOTE = (

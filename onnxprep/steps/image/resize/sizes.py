@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Discriminator, Tag
 
 from onnxprep.step import wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
-from onnxprep.steps.image.resize import _longer, _ppocr, _shorter
-from onnxprep.steps.image.resize._rule import Pair, Side, SizeRule
+from onnxprep.steps.image.resize._sizes import longer, ppocr, shorter
+from onnxprep.steps.image.resize._sizes.rule import Pair, Side, SizeRule
 
 _MAINS = ("shorter_edge", "longest_edge", "fit", "multiple")  # in this order: other rules have a `multiple` too
 _FORMS = "256, [height, width], or a mapping with shorter_edge, longest_edge, fit or multiple"
@@ -70,28 +70,28 @@ def _pair(values: list[Any] | tuple[Any, ...], at: str) -> tuple[Any, ...]:
 
 _Rule = (
     Annotated[Pair, Tag("exact")]
-    | Annotated[_shorter.ShorterTorchvision, Tag("shorter_edge/torchvision")]
-    | Annotated[_shorter.ShorterCeil, Tag("shorter_edge/shorter_ceil")]
-    | Annotated[_shorter.ShorterHalfEven, Tag("shorter_edge/half_even")]
-    | Annotated[_shorter.ShorterRoundCeil, Tag("shorter_edge/shorter_round_ceil")]
-    | Annotated[_shorter.ShorterDetr, Tag("shorter_edge/detr")]
-    | Annotated[_shorter.ShorterDetrCeil, Tag("shorter_edge/detr_ceil")]
-    | Annotated[_shorter.ShorterYolos, Tag("shorter_edge/yolos")]
-    | Annotated[_shorter.ShorterVilt, Tag("shorter_edge/vilt")]
-    | Annotated[_ppocr.ShorterPpocrDet, Tag("shorter_edge/ppocr_det")]
-    | Annotated[_longer.LongestTorchvision, Tag("longest_edge/torchvision")]
-    | Annotated[_longer.LongestHalfUp, Tag("longest_edge/half_up")]
-    | Annotated[_longer.LongestHalfEven, Tag("longest_edge/half_even")]
-    | Annotated[_longer.LongestFloor, Tag("longest_edge/floor")]
-    | Annotated[_ppocr.LongestPpocrDet, Tag("longest_edge/ppocr_det")]
-    | Annotated[_longer.Fit, Tag("fit/fit")]
-    | Annotated[_longer.FitThumbnail, Tag("fit/thumbnail")]
-    | Annotated[_longer.FitTimm, Tag("fit/timm")]
-    | Annotated[_longer.FitPatches, Tag("fit/patches")]
-    | Annotated[_longer.FitDpt, Tag("fit/dpt")]
-    | Annotated[_ppocr.FitPpocrRec, Tag("fit/ppocr_rec")]
-    | Annotated[_longer.FloorMultiple, Tag("multiple/floor_multiple")]
-    | Annotated[_longer.Smart, Tag("multiple/smart")]
+    | Annotated[shorter.ShorterTorchvision, Tag("shorter_edge/torchvision")]
+    | Annotated[shorter.ShorterCeil, Tag("shorter_edge/shorter_ceil")]
+    | Annotated[shorter.ShorterHalfEven, Tag("shorter_edge/half_even")]
+    | Annotated[shorter.ShorterRoundCeil, Tag("shorter_edge/shorter_round_ceil")]
+    | Annotated[shorter.ShorterDetr, Tag("shorter_edge/detr")]
+    | Annotated[shorter.ShorterDetrCeil, Tag("shorter_edge/detr_ceil")]
+    | Annotated[shorter.ShorterYolos, Tag("shorter_edge/yolos")]
+    | Annotated[shorter.ShorterVilt, Tag("shorter_edge/vilt")]
+    | Annotated[ppocr.ShorterPpocrDet, Tag("shorter_edge/ppocr_det")]
+    | Annotated[longer.LongestTorchvision, Tag("longest_edge/torchvision")]
+    | Annotated[longer.LongestHalfUp, Tag("longest_edge/half_up")]
+    | Annotated[longer.LongestHalfEven, Tag("longest_edge/half_even")]
+    | Annotated[longer.LongestFloor, Tag("longest_edge/floor")]
+    | Annotated[ppocr.LongestPpocrDet, Tag("longest_edge/ppocr_det")]
+    | Annotated[longer.Fit, Tag("fit/fit")]
+    | Annotated[longer.FitThumbnail, Tag("fit/thumbnail")]
+    | Annotated[longer.FitTimm, Tag("fit/timm")]
+    | Annotated[longer.FitPatches, Tag("fit/patches")]
+    | Annotated[longer.FitDpt, Tag("fit/dpt")]
+    | Annotated[ppocr.FitPpocrRec, Tag("fit/ppocr_rec")]
+    | Annotated[longer.FloorMultiple, Tag("multiple/floor_multiple")]
+    | Annotated[longer.Smart, Tag("multiple/smart")]
 )
 _RULES: tuple[type[SizeRule], ...] = tuple(get_args(member)[0] for member in get_args(_Rule)[1:])
 Size = Annotated[_Rule, Discriminator(_tag_of), BeforeValidator(_long_form, json_schema_input_type=Side | _Rule)]

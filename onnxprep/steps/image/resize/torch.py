@@ -11,11 +11,11 @@ from pydantic import Field, model_validator
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides, wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number
-from onnxprep.steps.image.resize._bounded import Bounded
+from onnxprep.steps.image.resize._floats.bounded import Bounded
+from onnxprep.steps.image.resize._floats.sums import as_is
+from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._library import resized_sides
-from onnxprep.steps.image.resize._sums import as_is
-from onnxprep.steps.image.resize._torch import Interpolation, resample
 from onnxprep.steps.image.resize.sizes import Size
 from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
 

@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import model_validator
 
 from onnxprep.step import Case, Claim, Ops, Value, parameter, wrong
-from onnxprep.steps.image.resize import _torch_library
-from onnxprep.steps.image.resize._cases import torch_cases
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
-from onnxprep.steps.image.resize._torch_resizing import TorchResizing, draw_resize
+from onnxprep.steps.image.resize._pillow.cases import torch_cases
+from onnxprep.steps.image.resize._torch import library
+from onnxprep.steps.image.resize._torch.resizing import TorchResizing, draw_resize
 from onnxprep.tensor import Array, Tensor
 
 _NOTE = (
@@ -62,7 +62,7 @@ class Resize(TorchResizing):
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own resize, image by image; the size by the library the rule is named after."""
         (x,) = inputs
-        return _torch_library.torchvision(x, self.size, self.interpolation, antialias=self.antialias)
+        return library.torchvision(x, self.size, self.interpolation, antialias=self.antialias)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
@@ -106,7 +106,7 @@ class TransformersResize(TorchResizing):
     def oracle(self, *inputs: Tensor) -> Array:
         """The backend's own resize, image by image; the size by the library the rule is named after."""
         (x,) = inputs
-        return _torch_library.transformers(x, self.size, self.interpolation)
+        return library.transformers(x, self.size, self.interpolation)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

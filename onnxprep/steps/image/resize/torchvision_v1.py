@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides
-from onnxprep.steps.image.resize._bounded import Bounded
+from onnxprep.steps.image.resize._floats.bounded import Bounded
+from onnxprep.steps.image.resize._floats.sums import to_bytes
+from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._library import resized_sides
-from onnxprep.steps.image.resize._sums import to_bytes
-from onnxprep.steps.image.resize._torch import Interpolation, resample
 from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
 
 _INTERPOLATIONS = ("nearest", "nearest_exact", "bilinear", "bicubic")

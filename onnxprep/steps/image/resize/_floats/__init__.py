@@ -1,0 +1,1 @@
+"""Resizes in float32: TensorFlow and torch."""

@@ -1,0 +1,1 @@
+"""What only Pillow's resize has."""

@@ -1,0 +1,1 @@
+"""The rules that the parameter ``size`` may name."""

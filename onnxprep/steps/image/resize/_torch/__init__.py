@@ -1,0 +1,1 @@
+"""torch's resize of bytes: fixed point of 16 bits."""
