@@ -34,8 +34,12 @@ def catalogue() -> str:
         lines.append(f"## `{item['operation']}`\n")
         ports = f"{', '.join(item['inputs'])} -> {', '.join(item['outputs'])}"
         lines.append(f"Ports: {ports}." + (" Runs in the caller's program.\n" if item["where"] == "caller" else "\n"))
+        told: list[Any] = []
         for form in item["forms"]:
-            lines += form_lines(form)
+            again = form["rules"] in told
+            told.append(form["rules"])
+            lines += form_lines({**form, "rules": []} if again else form)
+            lines += ["The rules of `size` are those above.\n"] if again and form["rules"] else []
     return "\n".join(lines)
 
 
