@@ -41,9 +41,9 @@ def operation(name: str) -> Listed:
         lines += [f"  {p['name']}: {p['type']}{_default(p)}. {p['description']}" for p in form["parameters"]] or [
             "  none"
         ]
-        lines += ["", "rules:"] if form["rules"] else []
-        lines += [f"  {written(rule)}\n    {rule['description'].splitlines()[0]}" for rule in form["rules"]]
         lines.append("")
+    rules = {written(rule): rule["description"].splitlines()[0] for form in data["forms"] for rule in form["rules"]}
+    lines += ["rules:", *(f"  {rule}\n    {meaning}" for rule, meaning in rules.items()), ""] if rules else []
     lines += ["claims:"]
     lines += [
         f"  {c['like'] or '-'}: {c['library']} {c['versions']} {c['function']}: {c['tolerance']}{_note(c)}"
