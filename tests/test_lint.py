@@ -17,6 +17,7 @@ IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 REVERSED = {"mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229]}
 BYTES = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
 AGAIN = {"rescale": {"like": "transformers-torchvision"}}
+TT = {"like": "transformers-torchvision"}
 RESIZE = {"resize": {"size": [8, 8], "interpolation": "bilinear", "like": "pillow-13"}}
 
 
@@ -30,17 +31,31 @@ def doubts(*steps: object, **image: object) -> tuple[str, ...]:
 def test_what_is_right_is_not_doubted():
     assert doubts(RESIZE, "rescale", {"normalize": IMAGENET}, {"to_layout": {"layout": "NCHW"}}) == ()
     assert doubts({"to_dtype": {"dtype": "float32"}}, {"normalize": BYTES}) == ()
+    assert doubts({"rescale_normalize": {"mode": "caffe", "like": "keras"}}) == ()
+    late = {"resize": {"size": [8, 8], "interpolation": "bilinear", "exact": False, "like": "torch"}}
+    assert doubts("rescale", {"normalize": IMAGENET}, late) == ()
     assert doubts({"convert_color": {"to": "BGR"}}, "rescale", {"normalize": REVERSED}) == ()
 
 
 MISTAKES = {
     "0..1 on 0..255": (
         ({"to_dtype": {"dtype": "float32"}}, {"normalize": IMAGENET}), {},
-        "preprocess[1]: `normalize` has mean and std of 0..1, its input is 0..255: put `rescale` before it",
+        "preprocess[1]: `normalize` makes -2.118..1136 of 0..255: mean and std look like those of 0..1; put `rescale` before it",
     ),
     "0..255 on 0..1": (
         ("rescale", {"normalize": BYTES}), {},
-        "preprocess[1]: `normalize` has mean and std of 0..255, its input is 0..1",
+        "preprocess[1]: `normalize` makes -2.118..-1.787 of 0..1: mean and std look like those of 0..255; divide both by 255",
+    ),
+    "0..255 in a fused step": (
+        ({"rescale_normalize": {**BYTES, "like": "numpy"}},), {},
+        "preprocess[0]: `rescale_normalize` makes -2.118..-1.787 of 0..255: mean and std look like those of 0..255",
+    ),
+    "mean of 0..255 alone": (
+        ("rescale", {"normalize": {"mean": BYTES["mean"], "std": [1.0, 1.0, 1.0]}}), {}, "preprocess[1]: `normalize` makes -123.7",
+    ),
+    "two steps that transformers fuses": (
+        ({"rescale": TT}, {"normalize": {**IMAGENET, **TT}}), {},
+        "preprocess[1]: `normalize` follows `rescale` like transformers-torchvision: that library fuses the two",
     ),
     "normalised twice": (
         ("rescale", {"normalize": IMAGENET}, {"normalize": IMAGENET}), {},

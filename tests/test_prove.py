@@ -45,7 +45,7 @@ def test_every_step_and_all_of_them(spec: Path):
     assert result.exit_code == 0, result.stderr
     rows = json.loads(result.stdout)["rows"]
     assert [row["name"].split()[-1] for row in rows] == [
-        "resize", "center_crop", "rescale", "normalize", "to_layout", "end",
+        "resize", "center_crop", "rescale", "normalize", "to_layout", "row",
     ]  # fmt: skip
     assert all(row["found"]["values"] > 9000 and row["found"]["differing"] == 0 for row in rows)
     assert rows[0]["library"].startswith("Pillow 13.")
@@ -85,7 +85,7 @@ def test_an_end_to_end_difference_is_exit_5(spec: Path, monkeypatch: pytest.Monk
 
     result = prove(spec)
     assert result.exit_code == 5
-    assert "error: end to end: the claim does not hold" in result.stderr
+    assert "error: the steps in a row: the claim does not hold" in result.stderr
 
 
 def test_what_is_missing_is_said_before_it_runs(spec: Path, monkeypatch: pytest.MonkeyPatch):
@@ -102,6 +102,8 @@ def test_another_version_is_said_before_it_runs(spec: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "installed_version", lambda name: "14.1.0" if name == "Pillow" else real(name))
     result = prove(spec)
     assert "warning: preprocess[0]: Pillow 14.1.0 is outside of the claim, Pillow >=13,<14" in result.stderr
+    assert "4 of 5 steps proven" in result.stdout
+    assert (result.exit_code, prove(spec, "--strict").exit_code) == (0, 5)
 
 
 @pytest.mark.parametrize(

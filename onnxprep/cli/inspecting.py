@@ -80,11 +80,17 @@ def verify(model: Path, provider: tuple[str, ...], as_json: bool) -> None:
 
 @click.command()
 @click.argument("spec", type=FILE)
+@click.option(
+    "--strict", is_flag=True, help="A step whose library is not here, or outside of the claim, is exit 5, too."
+)
 @click.option("--images", type=FILE, help="A folder of pictures (or .npy arrays); without it, some of our own.")
 @click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
 @with_json
-def prove(spec: Path, images: Path | None, provider: tuple[str, ...], as_json: bool) -> None:
-    """Compare SPEC's steps before the model with the libraries installed here; exit 5 where a claim does not hold."""
+def prove(spec: Path, strict: bool, images: Path | None, provider: tuple[str, ...], as_json: bool) -> None:
+    """Compare SPEC's steps before the model with the libraries installed here; exit 5 where a claim does not hold.
+
+    It proves that each step does what it says, not that training did these steps: `export --expect` does that.
+    """
     from onnxprep.runtime.prove import lines
     from onnxprep.runtime.prove import prove as prove_spec
     from onnxprep.runtime.samples import built_in, from_folder
@@ -99,5 +105,7 @@ def prove(spec: Path, images: Path | None, provider: tuple[str, ...], as_json: b
         for line in lines(proven):
             say(line)
     proven.refuse_broken()
+    if strict:
+        proven.refuse_unproven()
     if not as_json:
         say(f"{spec}: {proven.summary}")

@@ -45,7 +45,9 @@ def unify(plan: Plan, signature: Signature, *, strict: bool = False) -> Contract
     warnings += classes.undecided()
     if strict and warnings:
         raise ContractError(
-            warnings[0], expected="a proof that steps and model fit", hint="declare the size, or drop --strict"
+            warnings[0],
+            expected="a proof that steps and model fit",
+            hint="a size of [height, width] or a crop makes it certain; or drop --strict",
         )
     bindings, theirs = classes.bound("ours"), classes.bound("theirs")
     return Contract(bindings, theirs, _lines(plan, signature, bindings, theirs), tuple(warnings))

@@ -188,7 +188,9 @@ def _write(
                 stored[metadata.GOLDEN] = text
                 beside_too = sum(map(len, beside.values()))
                 report.goldens = [_golden_line(sample) for sample in samples]
-                report.goldens.append(f"golden: {len(text):,} bytes inside, {beside_too:,} beside the model")
+                folders = ", ".join(sorted({f"{path.parent.name}/" for path in beside}))
+                where = f", {beside_too:,} in {folders}, which has to stay beside the model" if beside else ""
+                report.goldens.append(f"golden: {len(text):,} bytes inside{where}")
         with report.timed("write"):
             # protobuf merges what is appended: these keys are new, so nothing is parsed or written twice
             tail = ModelProto()

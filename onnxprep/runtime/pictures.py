@@ -40,6 +40,9 @@ def _decoded(path: Path, mode: str) -> Array:
         raise UsageError("reading pictures needs Pillow", at=str(path), hint="pip install 'onnxprep[images]'") from None
     try:
         with Image.open(io.BytesIO(data)) as opened:
+            if opened.mode.startswith(("I", "F")):  # converting them would cut, not scale
+                expected = "8 bits per channel, or a .npy array"
+                raise UsageError("holds more than 8 bits per channel", at=str(path), expected=expected, got=opened.mode)
             pixels = np.asarray(opened.convert(mode))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, struct.error):
         raise UsageError("is not a picture", at=str(path), expected="PNG, JPEG, WebP ... or a .npy array") from None

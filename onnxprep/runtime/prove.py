@@ -1,4 +1,4 @@
-"""prove: the graph of a spec against the libraries that are installed here, step by step and from end to end."""
+"""prove: the graph of a spec against the libraries that are installed here, step by step and all in a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onnxprep.spec.plan import Plan, PlannedStep, plan
 from onnxprep.step import Claim
 from onnxprep.tensor import Array, Tensor
 
-END = "end to end"
+END = "the steps in a row"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Row:
         library: which library was asked, in which version.
         found: the comparison; nothing was compared where the library is missing.
         note: why nothing was compared.
+        covered: whether the installed library is one of the versions that are claimed.
     """
 
     name: str
@@ -41,6 +42,12 @@ class Row:
     library: str
     found: Closeness
     note: str = ""
+    covered: bool = True
+
+    @property
+    def proven(self) -> bool:
+        """Whether a library of the claimed versions was asked, and agreed."""
+        return self.covered and self.holds and self.found.values > 0
 
     @property
     def holds(self) -> bool:
@@ -60,9 +67,9 @@ class Proven:
     def summary(self) -> str:
         """``5 of 6 steps proven on 8 inputs``."""
         steps = self.rows[:-1]
-        done = sum(bool(row.found.values) for row in steps)
+        done = sum(row.proven for row in steps)
         refused = f", {self.refused} more refused by graph and library" if self.refused else ""
-        return f"{done} of {len(steps)} steps proven on {self.inputs} inputs{refused}"
+        return f"{done} of {len(steps)} steps proven on {self.inputs} input{'s' * (self.inputs != 1)}{refused}"
 
     def refuse_broken(self) -> None:
         """Raises where a claim does not hold.
@@ -79,6 +86,19 @@ class Proven:
                 )
         if not any(row.found.values for row in self.rows):
             raise UsageError("nothing could be proven", expected="the libraries named above", hint="pip install them")
+
+    def refuse_unproven(self) -> None:
+        """What ``--strict`` wants: every step proven.
+
+        Raises:
+            ParityError: the first that is not.
+        """
+        for row in self.rows[:-1]:
+            if not row.proven:
+                got = row.note or f"{row.library}, which is outside of the claim"
+                raise ParityError(
+                    "is not proven here", at=row.name, expected="its library", got=got, hint="run it where training ran"
+                )
 
 
 def prove(
@@ -133,11 +153,12 @@ class _Asked:
     def __init__(self, step: PlannedStep, tell: Callable[[str], None]) -> None:
         self.step, self.claim = step, step.step.promise()
         self.version = installed_version(self.claim.library)
-        self.found, self.note = Closeness(), ""
+        self.found, self.note, self.covered = Closeness(), "", True
         wanted = f"{self.claim.library} {self.claim.versions}"
         if self.version is None:
             self.note = f"{wanted} is not installed"
         elif self.version not in SpecifierSet(self.claim.versions, prereleases=True):
+            self.covered = False
             tell(f"warning: {step.path}: {self.claim.library} {self.version} is outside of the claim, {wanted}")
         if self.note:
             tell(f"warning: {step.path}: {self.note}: cannot be proven here")
@@ -145,7 +166,8 @@ class _Asked:
     @property
     def row(self) -> Row:
         library = f"{self.claim.library} {self.version}" if self.version else self.claim.library
-        return Row(f"{self.step.path} {self.step.name}", _words(self.step, self.claim), library, self.found, self.note)
+        words = _words(self.step, self.claim) if self.covered else f"not claimed, like {self.step.step.like}"
+        return Row(f"{self.step.path} {self.step.name}", words, library, self.found, self.note, self.covered)
 
     def oracle(self, values: Mapping[str, Array]) -> tuple[Array, ...] | None:
         """What the library makes of the values; nothing where it, or what it needs, is not here."""

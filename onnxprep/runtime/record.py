@@ -110,6 +110,9 @@ def _expected(name: str, wanted: Array, made: Mapping[str, Array], fitted: Fitte
     return Expected(wanted, "training", bound)
 
 
+_COMPARE = "compare the steps with the training code; `onnxprep plan` shows each"
+
+
 def _hint(made: Array, wanted: Array) -> str:
     """What most often stands behind a difference of this kind."""
     if made.shape[1:] == wanted.shape and made.shape[0] == 1:
@@ -117,11 +120,23 @@ def _hint(made: Array, wanted: Array) -> str:
     if made.ndim == wanted.ndim and made.shape != wanted.shape and sorted(made.shape) == sorted(wanted.shape):
         return "the axes are in another order: name the value that has the layout of the file"
     if made.shape != wanted.shape or made.dtype.kind != "f" or wanted.dtype.kind != "f":
-        return "compare the steps with the training code; `onnxprep plan` shows each"
+        return _COMPARE
+    if made.dtype.itemsize < wanted.dtype.itemsize:
+        return f"save what the network was fed: `.astype(np.{made.dtype.name})`"
+    return _hint_of_values(made, wanted)
+
+
+def _hint_of_values(made: Array, wanted: Array) -> str:
     scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
     largest = float(np.abs(made.astype(np.float64) - wanted).max(initial=0.0))
     if largest < 1e-5 * scale:
-        return "the same steps by another family? `like` of rescale and normalize decides the last bits"
+        return (
+            "the same steps by another family, or two steps that the library fuses? `like` of rescale and normalize decides "
+            "the last bits, and so does `rescale_normalize`: `image / 255.0` of bytes, for one, is all float64"
+        )
+    channels = [axis for axis, length in enumerate(made.shape) if length == 3]
+    if any(np.allclose(np.flip(made, axis), wanted, rtol=0, atol=1e-3 * scale) for axis in channels):
+        return "the channels are in the other order: `convert_color`, or another `color` of the input"
     if largest < 0.05 * scale:
         return "another resize? Pillow's version, or pictures resized as tensors, move bytes by a level or two"
-    return "compare the steps with the training code; `onnxprep plan` shows each"
+    return _COMPARE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -78,8 +79,18 @@ class Session:
         try:
             results = self._session.run(names, dict(feeds), _quiet())
         except _ERRORS as error:
-            raise ContractError("ONNX Runtime does not run it", got=_on_one_line(error)) from None
+            raise _not_run(error) from None
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+
+
+def _not_run(error: BaseException) -> ContractError:
+    """Our nodes carry the name of their step, and most that fail are there to refuse an image that does not fit it."""
+    step = re.search(r"onnxprep/(pre|post)\.(\d+)\.([^/']+)/", str(error))
+    if step is None:
+        return ContractError("ONNX Runtime does not run it", got=_on_one_line(error))
+    side, index, name = step.groups()
+    problem = f"`{name}` does not work on this input: too small for it, or another number of channels"
+    return ContractError(problem, at=f"{side}process[{index}]", got=_on_one_line(error))
 
 
 def known(providers: Sequence[str]) -> tuple[str, ...]:

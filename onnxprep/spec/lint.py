@@ -31,7 +31,7 @@ def refuse_doubts(doubts: tuple[str, ...]) -> None:
     if doubts:
         at, _, problem = doubts[0].partition(": ")
         hint = "drop --strict if it is meant"
-        raise ContractError(problem, at=at, got="" if len(doubts) == 1 else f"{len(doubts)} doubts", hint=hint)
+        raise ContractError(problem, at=at, got="; ".join(doubts[1:]) and f"and {'; '.join(doubts[1:])}", hint=hint)
 
 
 def _undeclared(plan: Plan) -> Iterator[str]:
@@ -47,15 +47,29 @@ def _undeclared(plan: Plan) -> Iterator[str]:
 
 
 def _wrong_unit(plan: Plan) -> Iterator[str]:
-    """Mean and std of 0..1 on 0..255, or the other way round."""
-    for step, mean, std in _normalized(plan, ("normalize",)):
-        span = step.given[0].range
-        if span is None:
+    """Mean and std of another unit than the image: what comes out is far from 0, or hardly varies."""
+    for step in plan.side("pre"):
+        given, gives = step.given[0].range if step.given else None, step.gives[0].range
+        if step.step.operation not in _NORMALIZING or given is None or gives is None:
             continue
-        if max(map(abs, span)) > 20 and all(abs(m) <= 1 for m in mean) and all(abs(s) < 1 for s in std):
-            yield f"{step.path}: `normalize` has mean and std of 0..1, its input is {span[0]:g}..{span[1]:g}: put `rescale` before it"
-        elif max(map(abs, span)) <= 1 and any(abs(s) > 10 for s in std):
-            yield f"{step.path}: `normalize` has mean and std of 0..255, its input is {span[0]:g}..{span[1]:g}: drop the `rescale` before it, or divide both by 255"
+        told = (
+            f"{step.path}: `{step.step.operation}` makes {gives[0]:.4g}..{gives[1]:.4g} of {given[0]:g}..{given[1]:g}"
+        )
+        std = _numbers(step.step, "std") or _numbers(step.step, "variance")
+        small = bool(std) and all(abs(s) < 1 for s in std)
+        if small and max(map(abs, gives)) > 20:
+            yield f"{told}: mean and std look like those of 0..1; put `rescale` before it, or multiply both by 255"
+        elif gives[1] - gives[0] < 0.5 or gives[0] > 5 or gives[1] < -1.5:
+            yield f"{told}: mean and std look like those of 0..255; divide both by 255, or put `to_dtype: {{dtype: float32}}` in the place of `rescale`"
+
+
+def _fused(plan: Plan) -> Iterator[str]:
+    """Two steps of which the library makes one, with other last bits."""
+    for step, before in _with_ancestors(plan):
+        fused = step.step.operation == "normalize" and step.step.like == "transformers-torchvision"
+        last = before[-1] if before else None
+        if fused and last is not None and last.step.operation == "rescale" and not getattr(last.step, "offset", False):
+            yield f"{step.path}: `normalize` follows `rescale` like transformers-torchvision: that library fuses the two into other numbers, `rescale_normalize`"
 
 
 def _twice(plan: Plan) -> Iterator[str]:
@@ -72,7 +86,7 @@ def _twice(plan: Plan) -> Iterator[str]:
 
 def _channel_order(plan: Plan) -> Iterator[str]:
     """A mean that is well known, in the order of the other colour."""
-    for step, mean, _ in _normalized(plan, _NORMALIZING):
+    for step, mean in _normalized(plan):
         for known in _RGB_ORDER:
             if len(mean) != len(known):
                 continue
@@ -88,7 +102,8 @@ def _resized_late(plan: Plan) -> Iterator[str]:
     """A resize of what is no longer a picture: libraries resize bytes, and edges that were padded count as values."""
     for step, before in _with_ancestors(plan):
         late = next((other for other in before if other.step.operation in _NORMALIZING), None)
-        if step.step.operation in _RESIZING and late is not None:
+        on_floats = step.step.like == "torch"  # what people write in a wrapped module
+        if step.step.operation in _RESIZING and late is not None and not on_floats:
             yield f"{step.path}: `{step.step.operation}` comes after {late.path} `{late.step.operation}`: put it before, as training code does"
 
 
@@ -100,19 +115,16 @@ def _bgr(plan: Plan) -> Iterator[str]:
 
 
 _RULES: tuple[Callable[[Plan], Iterator[str]], ...] = (
-    _undeclared, _wrong_unit, _twice, _channel_order, _resized_late, _bgr,
+    _undeclared, _wrong_unit, _fused, _twice, _channel_order, _resized_late, _bgr,
 )  # fmt: skip
 
 
-def _normalized(
-    plan: Plan, operations: tuple[str, ...]
-) -> Iterator[tuple[PlannedStep, tuple[float, ...], tuple[float, ...]]]:
-    """The steps that have a mean, with mean and std (empty where they have none)."""
+def _normalized(plan: Plan) -> Iterator[tuple[PlannedStep, tuple[float, ...]]]:
+    """The steps that have a mean, with it."""
     for step in plan.side("pre"):
-        if step.step.operation in operations:
-            mean = _numbers(step.step, "mean")
-            if mean:
-                yield step, mean, _numbers(step.step, "std")
+        mean = _numbers(step.step, "mean") if step.step.operation in _NORMALIZING else ()
+        if mean:
+            yield step, mean
 
 
 def _numbers(step: Step, name: str) -> tuple[float, ...]:

@@ -24,9 +24,25 @@ _EXPECTED = {
 _FEW, _MOST, _LONGEST = 20, 1000, 200  # an error in a huge document is found fast and told in few words
 
 
+_ELSEWHERE = {
+    "linear": "bilinear", "cubic": "bicubic", "inter_linear": "bilinear", "inter_cubic": "bicubic", "inter_area": "area",
+    "inter_nearest": "nearest", "inter_lanczos4": "lanczos4", "inter_linear_exact": "bilinear_exact",
+    "inter_nearest_exact": "nearest_exact", "lanczos3": "lanczos", "antialias": "bilinear",
+    "totensor": "rescale", "to_tensor": "rescale", "todtype": "to_dtype", "centercrop": "center_crop",
+    "permute": "to_layout", "transpose": "to_layout", "shortest_edge": "shorter_edge", "cvtcolor": "convert_color",
+    "mobilenet": "tf", "mobilenet_v2": "tf", "inception_v3": "tf", "xception": "tf", "resnet_v2": "tf", "nasnet": "tf",
+    "resnet": "caffe", "resnet50": "caffe", "vgg16": "caffe", "vgg19": "caffe", "densenet": "torch",
+    "pillow-11": "pillow-12", "pillow-10": "pillow-12",
+}  # fmt: skip
+"""What other libraries call it -> our word."""
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """``did you mean `resize`?``, or nothing where no word is near; all that begin with the word, if several do."""
     known = list(itertools.islice(words, _MOST))
+    elsewhere = _ELSEWHERE.get(word[:_LONGEST].lower(), "")
+    if elsewhere in known:
+        return f"here it is called `{elsewhere}`"
     begun = [known_word for known_word in known if word and known_word.startswith(word)]
     near = begun[:4] if len(begun) > 1 else difflib.get_close_matches(word[:_LONGEST], known, n=1)
     return f"did you mean {' or '.join(f'`{near_word}`' for near_word in near)}?" if near else ""

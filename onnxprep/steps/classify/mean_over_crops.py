@@ -54,7 +54,10 @@ class MeanOverCrops(Step):
             return (x,)
         length, crops = x.shape[0], self._crops()
         whole = not isinstance(length, int) or length % crops == 0
-        refuse_unless(whole, "is no whole number of images", expected=f"a multiple of {crops} answers", got=x)
+        hint = f"a model that takes a fixed batch gets {crops} crops per image: export it with a free batch"
+        refuse_unless(
+            whole, "is no whole number of images", expected=f"a multiple of {crops} answers", got=x, hint=hint
+        )
         return (replace(x, shape=(length // crops if isinstance(length, int) else None, *x.shape[1:])),)
 
     def _crops(self) -> int:

@@ -21,7 +21,7 @@ _Rows = Annotated[tuple[_Row, ...], Field(min_length=1)]
 def _whole(table: Any) -> Any:
     """256 numbers in every row, said before the types of a row are looked at; lists as tuples."""
     if not isinstance(table, list | tuple) or not table:
-        return table
+        raise wrong("is no table", expected="256 numbers, one for every byte, or such a list per channel")
     nested = isinstance(table[0], list | tuple)
     for i, row in enumerate(table if nested else [table]):
         if isinstance(row, list | tuple) and len(row) != 256:

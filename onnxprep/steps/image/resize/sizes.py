@@ -15,6 +15,11 @@ _MAINS = ("shorter_edge", "longest_edge", "fit", "multiple")  # in this order: o
 _FORMS = "256, [height, width], or a mapping with shorter_edge, longest_edge, fit or multiple"
 
 
+_HINT = (
+    "transformers' shortest_edge is `{shorter_edge: 224, rule: torchvision}`, its height and width are [height, width]"
+)
+
+
 def _tag_of(size: Any) -> str:
     if isinstance(size, SizeRule):
         return f"{size.main}/{size.rule}"
@@ -41,7 +46,7 @@ def _long_form(size: Any) -> Any:
 def _checked(size: dict[str, Any]) -> dict[str, Any]:
     main = _main(size)
     if not main:
-        raise wrong("says no length", expected=_FORMS)
+        raise wrong("says no length", expected=_FORMS, hint=_HINT if {"shortest_edge", "height"} & set(size) else "")
     known = {rule.name(): rule for rule in _RULES if rule.main == main}
     names = ", ".join(f"`{name}`" for name in known)
     size = {"rule": "fit", **size} if main == "fit" else size
