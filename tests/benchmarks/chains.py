@@ -25,12 +25,13 @@ SIZES = ((480, 640), (1080, 1920), (3024, 4032))
 
 def main() -> None:
     """The table on stdout, progress on stderr."""
-    from pipelines import pipelines
+    from pipelines import opencv_filters, pipelines
 
     print("| chain | photo | library, ms | graph, any size | graph, one size |\n|---|---|---|---|---|")
     slow = []
-    for pipeline in pipelines():
-        for size in SIZES if pipeline.benchmarked else ():
+    wanted = [(pipeline, SIZES) for pipeline in pipelines() if pipeline.benchmarked]
+    for pipeline, sizes in [*wanted, *((pipeline, SIZES[1:2]) for pipeline in opencv_filters())]:
+        for size in sizes:
             t = _child(pipeline.name, *size)
             ratios = {way: t["library"] / t[way] for way in ("any", "one")}
             cells = [f"{t[way]:.2f} ({ratios[way]:.2f})" for way in ("any", "one")]
@@ -57,12 +58,12 @@ def measure(name: str, height: int, width: int) -> dict[str, Any]:
     import numpy as np
     from front_end import in_turns
     from imagenet import photo_of
-    from pipelines import pipelines
+    from pipelines import opencv_filters, pipelines
     from steps import session
 
     import onnxprep
 
-    pipeline = next(p for p in pipelines() if p.name == name)
+    pipeline = next(p for p in (*pipelines(), *opencv_filters()) if p.name == name)
     image = photo_of(height, width)
     library, batch = pipeline.library(), image[None]
     document = json.loads(json.dumps(pipeline.spec))
@@ -75,7 +76,7 @@ def measure(name: str, height: int, width: int) -> dict[str, Any]:
         ways[way] = lambda running=running: running.run(None, {"image": batch})[0][0]
     wanted = ways["library"]()
     for way in graphs:
-        if not np.abs(ways[way]() - wanted).max() <= pipeline.bound:
+        if not np.abs(ways[way]().astype(float) - wanted).max() <= pipeline.bound:
             raise AssertionError(f"{name}, {height} x {width}, {way}: floats differ")
     medians = in_turns(ways, 41 if height < 1000 else 15)
     return {**medians, "nodes": by_kind(graphs["any"], {"image": batch})}

@@ -282,6 +282,22 @@ def opencv_pipelines() -> tuple[Pipeline, ...]:
     return tuple(chains)
 
 
+def opencv_filters() -> tuple[Pipeline, ...]:
+    """Single steps, bytes in and bytes out, for the benchmark: what OpenCV has vector code for."""
+    cv2, like = opencv(), opencv_like()
+    table = [255 - i for i in range(256)]
+    steps: tuple[tuple[str, dict[str, Any], Callable[[Array], Array]], ...] = (
+        ("GaussianBlur 3", {"gaussian_blur": {"kernel_size": 3, "like": like}}, lambda x: cv2.GaussianBlur(x, (3, 3), 0)),
+        ("medianBlur 3", {"median_blur": {"kernel_size": 3, "like": like}}, lambda x: cv2.medianBlur(x, 3)),
+        ("LUT", {"lookup_table": {"table": table}}, lambda x: cv2.LUT(x, np.array(table, np.uint8))),
+        ("resize bilinear to 256 x 256", {"resize": {"size": [256, 256], "interpolation": "bilinear", "like": like}},
+         lambda x: cv2.resize(x, (256, 256))),
+        ("resize area to 256 x 256", {"resize": {"size": [256, 256], "interpolation": "area", "like": like}},
+         lambda x: cv2.resize(x, (256, 256), interpolation=cv2.INTER_AREA)),
+    )  # fmt: skip
+    return tuple(Pipeline(f"{name} ({like})", (step,), lambda call=call: call) for name, step, call in steps)
+
+
 # Keras ------------------------------------------------------------------------------------------------------------
 
 
