@@ -151,3 +151,39 @@ def test_oracles_get_what_the_graph_makes(spec: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(step, "oracle", watched)
     assert prove(spec).exit_code == 0
     assert set(seen) == {(1, 56, 56, 3)}
+
+
+def test_a_library_that_refuses_is_a_broken_claim(spec: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuses(self: object, x: Tensor):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(catalogue()["rescale"]["numpy"], "oracle", refuses)
+    result = prove(spec)
+    assert result.exit_code == 5
+    assert "preprocess[2] rescale: the library refuses what the graph takes" in result.stderr
+    assert "RuntimeError: no such thing" in result.stderr
+
+
+def test_one_document_even_where_a_claim_breaks(spec: Path, monkeypatch: pytest.MonkeyPatch):
+    step = catalogue()["normalize"]["numpy"]
+    honest = step.oracle
+    monkeypatch.setattr(step, "oracle", lambda self, x: honest(self, x) + np.float32(1e-6))
+    result = prove(spec, "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["ok"], document["exit_code"]) == (5, False, 5)
+    assert document["error"]["at"] == "preprocess[3] normalize"
+
+
+def test_images_that_are_too_small_are_refused_by_both(tmp_path: Path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC[: SPEC.index("  - resize")] + "  - crop: {top: 0, left: 0, height: 100, width: 100}\n")
+    result = prove(path)
+    assert result.exit_code == 0, result.stderr
+    assert "more refused by graph and library" in result.stdout
+
+
+def test_an_empty_batch_proves_nothing(spec: Path, tmp_path: Path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    np.save(folder / "none.npy", np.zeros((0, 70, 70, 3), np.uint8))
+    assert "is empty" in prove(spec, "--images", folder).stderr

@@ -99,13 +99,15 @@ def prove(spec: Path, strict: bool, images: Path | None, provider: tuple[str, ..
     loaded = Spec.load(spec)
     inputs = built_in(loaded) if images is None else from_folder(images, loaded)
     proven = prove_spec(loaded, inputs, tell, provider)
+    error = proven.problem(strict=strict)
     if as_json:
-        say_json({"ok": all(row.holds for row in proven.rows), **asdict(proven)})
+        failed = {} if error is None else {"exit_code": error.exit_code, "error": error.to_dict()}
+        say_json({"ok": error is None, **asdict(proven), **failed})
+        click.get_current_context().meta["onnxprep.json"] = False  # said already
     else:
         for line in lines(proven):
             say(line)
-    proven.refuse_broken()
-    if strict:
-        proven.refuse_unproven()
+    if error is not None:
+        raise error
     if not as_json:
         say(f"{spec}: {proven.summary}")

@@ -31,7 +31,7 @@ def _swapped(order: Sequence[PlannedStep], i: int, published: Collection[str]) -
     consumers = [step for step in order if value in step.inputs]
     if consumers != [following] or value in published or following.inputs != (value,):
         return None
-    if not following.step.channels_alike() or len(following.outputs) != 1:
+    if not following.step.channels_alike(*permuting.given) or len(following.outputs) != 1:
         return None
     between = (f"{following.name} before {permuting.name}",)  # no value of a document can be called so
     gives = following.step.infer(*permuting.given)

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from onnxprep.errors import ContractError, ParityError, UsageError
+from onnxprep.errors import ContractError, OnnxprepError, ParityError, UsageError
 from onnxprep.graph.standalone import standalone
 from onnxprep.runtime.callers import Callers
 from onnxprep.runtime.closeness import Closeness, closeness
@@ -71,34 +71,22 @@ class Proven:
         refused = f", {self.refused} more refused by graph and library" if self.refused else ""
         return f"{done} of {len(steps)} steps proven on {self.inputs} input{'s' * (self.inputs != 1)}{refused}"
 
-    def refuse_broken(self) -> None:
-        """Raises where a claim does not hold.
-
-        Raises:
-            ParityError: the first such row.
-            UsageError: no library is here, so that nothing was proven.
-        """
+    def problem(self, *, strict: bool = False) -> OnnxprepError | None:
+        """A broken claim, or that nothing was proven; with ``strict`` also the first step that is not proven."""
         for row in self.rows:
             if not row.holds:
                 got = f"{row.found.outside} of {row.found.values} values are not, by {row.found.largest:g} at most"
-                raise ParityError(
+                return ParityError(
                     "the claim does not hold", at=row.name, expected=f"{row.claim} to {row.library}", got=got
                 )
         if not any(row.found.values for row in self.rows):
-            raise UsageError("nothing could be proven", expected="the libraries named above", hint="pip install them")
-
-    def refuse_unproven(self) -> None:
-        """What ``--strict`` wants: every step proven.
-
-        Raises:
-            ParityError: the first that is not.
-        """
-        for row in self.rows[:-1]:
-            if not row.proven:
-                got = row.note or f"{row.library}, which is outside of the claim"
-                raise ParityError(
-                    "is not proven here", at=row.name, expected="its library", got=got, hint="run it where training ran"
-                )
+            return UsageError("nothing could be proven", expected="the libraries named above", hint="pip install them")
+        unproven = next((row for row in self.rows[:-1] if not row.proven), None) if strict else None
+        if unproven is None:
+            return None
+        got = unproven.note or f"{unproven.library}, which is outside of the claim"
+        hint = "run it where training ran"
+        return ParityError("is not proven here", at=unproven.name, expected="its library", got=got, hint=hint)
 
 
 def prove(
@@ -147,6 +135,10 @@ def prove(
     return Proven((*(one.row for one in asked), end.row), count, refused)
 
 
+class Refused(Exception):  # noqa: N818  # nothing went wrong: a library says no
+    """The library does not take an input."""
+
+
 class _Asked:
     """One step and its library."""
 
@@ -180,11 +172,21 @@ class _Asked:
         except ImportError as error:
             self.note = f"cannot be asked: {error}"
             return None
+        except Exception as error:
+            raise Refused(f"{type(error).__name__}: {error}"[:200]) from error
         return made if isinstance(made, tuple) else (made,)
 
     def compare(self, values: Mapping[str, Array]) -> None:
-        """Adds what one input shows."""
-        made = self.oracle(values)
+        """Adds what one input shows.
+
+        Raises:
+            ParityError: the library refuses what the graph takes.
+        """
+        try:
+            made = self.oracle(values)
+        except Refused as error:
+            at = f"{self.step.path} {self.step.name}"
+            raise ParityError("the library refuses what the graph takes", at=at, got=str(error)) from None
         for name, want in zip(self.step.outputs, made or (), strict=False):
             self.found += closeness(values[name], want, self.claim)
 
@@ -225,7 +227,7 @@ class _End:
         """Where the graph refuses an input, the library has to refuse it as well."""
         try:
             values = self._values(feeds)
-        except Exception:  # noqa: BLE001  # libraries raise what they like
+        except Refused:
             return
         if values is not None:
             raise error

@@ -33,6 +33,8 @@ def from_folder(folder: Path, spec: Spec) -> Iterator[tuple[str, Mapping[str, An
         raise UsageError("holds no picture", at=str(folder), expected=", ".join(sorted(_PICTURES)))
     for path in paths:
         (inputs,) = GivenFiles((str(path),)).samples(spec, tuple(spec.inputs))
+        if any(np.size(item) == 0 for item in inputs.values() if not isinstance(item, bytes)):
+            raise UsageError("is empty", at=str(path), expected="at least one image of at least 1 px")
         yield path.name, inputs
 
 
@@ -46,6 +48,8 @@ def built_in(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _input(tensor: TensorSpec, lengths: Mapping[str, int], seed: int) -> Array:
+    if tensor.dtype == "string":
+        raise UsageError("texts cannot be made up", at=str(tensor), expected="--images with .npy arrays")
     letters = tensor.layout or "?" * len(tensor.shape or ())
     channels = CHANNELS.get(str(tensor.color), 3)
     free = {**lengths, "C": channels}

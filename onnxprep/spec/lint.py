@@ -79,8 +79,14 @@ def _twice(plan: Plan) -> Iterator[str]:
             for other in before:
                 if other.step.operation in _NORMALIZING:
                     yield f"{step.path}: `{step.step.operation}` follows {other.path} `{other.step.operation}`: normalised twice"
-        span = step.given[0].range if step.given else None
-        if step.step.operation == "rescale" and span is not None and max(map(abs, span)) <= 1:
+        span, gives = (step.given[0].range if step.given else None), step.gives[0].range
+        if (
+            step.step.operation == "rescale"
+            and span
+            and gives
+            and max(map(abs, span)) <= 1
+            and max(map(abs, gives)) < 0.1
+        ):
             yield f"{step.path}: `rescale` of an image that is {span[0]:g}..{span[1]:g} already: scaled twice"
 
 
@@ -109,7 +115,7 @@ def _resized_late(plan: Plan) -> Iterator[str]:
 
 def _bgr(plan: Plan) -> Iterator[str]:
     """Declaring BGR converts nothing: few models want it, and nothing else would say so."""
-    for name in plan.feeds.values():
+    for name in plan.feeds.values() or plan.outputs:  # without a model, what comes out
         if plan.values[name].color == "BGR":
             yield f"{name}: reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"
 

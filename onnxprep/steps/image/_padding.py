@@ -59,9 +59,9 @@ class Padding(Step):
                 problem, expected = self.misfit()
                 refuse_unless(bool(fits), problem, expected=expected, got=x)
         y = x.with_dims(H=self.length(x, 0), W=self.length(x, 1))
+        refuse_unfit_fill(x, self.values())
         if not constant:
             return (y,)
-        refuse_unfit_fill(x, self.values())
         same = (y.dim("H"), y.dim("W")) == (x.dim("H"), x.dim("W")) and None not in (x.dim("H"), x.dim("W"))
         return (y if same else with_fill(y, self.values()),)
 

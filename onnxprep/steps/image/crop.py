@@ -33,7 +33,7 @@ class Crop(Step):
     def _end(self) -> tuple[int, int]:
         return self.top + self.height, self.left + self.width
 
-    def channels_alike(self) -> bool:
+    def channels_alike(self, x: TensorSpec) -> bool:  # noqa: ARG002
         """It looks at places only."""
         return True
 
@@ -67,6 +67,8 @@ class Crop(Step):
         """NumPy's slicing."""
         (x,) = inputs
         bottom, right = self._end
+        if not self._lies_inside(at_least(x.spec)):
+            raise ValueError("the rectangle does not lie inside the image")  # NumPy would give less
         return each_image(x, "HWC", lambda image: image[self.top : bottom, self.left : right])
 
     @classmethod

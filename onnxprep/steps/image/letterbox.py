@@ -100,9 +100,10 @@ class Letterbox(Step):
         given |= {"path": "native"} if self.resize_like.startswith("opencv") else {}  # as the claim says
         return catalogue()["resize"][self.resize_like].model_validate(given)
 
-    def channels_alike(self) -> bool:
-        """One fill for all."""
-        return True
+    def channels_alike(self, x: TensorSpec) -> bool:
+        """One fill for all; the rest is the resize's."""
+        resize = self._resize(self._sides())
+        return resize.channels_alike(x)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The size; with auto as far as that can be told."""

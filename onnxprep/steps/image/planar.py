@@ -16,8 +16,8 @@ LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")
 NUMBERS = tuple(dtype for dtype in DTYPES if dtype not in ("string", "bfloat16", "bool"))
 
 
-Side = Annotated[int, Field(gt=0, lt=2**31)]
-"""A length in px."""
+Side = Annotated[int, Field(gt=0, le=65_536)]
+"""A length in px; no decoder gives longer ones, and tables for them would not fit the memory."""
 
 
 def _in_float32(value: float) -> float:

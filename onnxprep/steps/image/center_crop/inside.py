@@ -32,7 +32,7 @@ class CenterCropInside(Step):
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
-    def channels_alike(self) -> bool:
+    def channels_alike(self, x: TensorSpec) -> bool:  # noqa: ARG002
         """It looks at places only."""
         return True
 
@@ -82,6 +82,8 @@ class CenterCropInside(Step):
     def _middle(self, image: Array) -> Array:
         height, width = self._sides
         top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        if min(top, left) < 0:
+            raise ValueError("the image is smaller than the crop")  # NumPy would give less
         return image[top : top + height, left : left + width]
 
     @classmethod

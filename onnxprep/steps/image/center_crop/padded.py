@@ -51,7 +51,7 @@ class CenterCrop(Step):
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
-    def channels_alike(self) -> bool:
+    def channels_alike(self, x: TensorSpec) -> bool:  # noqa: ARG002
         """Unless each channel is filled with a value of its own."""
         return not isinstance(self.fill, tuple)
 

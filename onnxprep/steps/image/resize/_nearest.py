@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.arithmetic import Arithmetic, lengths
+from onnxprep.steps.image.arithmetic import Arithmetic
 from onnxprep.steps.image.resize._geometry import Geometry
 
 
@@ -45,7 +45,8 @@ def indices(op: Ops, axis: Geometry) -> Value:
         place, step, length, first, last = (n.item() for n in known if n is not None)
         sums = np.cumsum(np.concatenate([[place], np.full(length - 1, step)]))
         return op.int64(sums.astype(np.int64)[first:last])
-    others = op.Expand(a.value(scale), a.value(a.Sub(resized, lengths(1))))
-    sums = op.CumSum(op.Concat(a.value(half), others, axis=0), op.int64(0))
+    # not a Concat with an empty tensor where one output is wanted: ONNX Runtime's CumSum would write into it
+    first_one = op.Equal(a.value(a.count_to(resized)), op.int64(0))
+    sums = op.CumSum(op.Where(first_one, a.value(half), a.value(scale)), op.int64(0))
     kept = op.Slice(sums, a.value(start), a.value(end), op.int64([0]))
     return op.Cast(kept, to="int64")

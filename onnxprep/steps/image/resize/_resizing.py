@@ -45,7 +45,7 @@ class Resizing(Step):
         """What (h, w) are at least, whatever the image."""
         return at_least(self.size)
 
-    def channels_alike(self) -> bool:
+    def channels_alike(self, x: TensorSpec) -> bool:  # noqa: ARG002
         """Every channel is resized by itself."""
         return True
 

@@ -114,6 +114,11 @@ class Resize(Resizing):
         """Factors promise nothing."""
         return (0, 0) if self.scale is not None else super().at_least()
 
+    def channels_alike(self, x: TensorSpec) -> bool:
+        """Where rows are computed in vectors, their ends are not, and which numbers stand there depends on the order."""
+        chooses = self.interpolation.startswith("nearest")
+        return chooses or (x.dtype == "uint8" and self.interpolation != "bicubic")
+
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W by the size rule or the factors where they can be told."""
         (x,) = inputs

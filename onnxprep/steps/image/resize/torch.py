@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides, wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number
-from onnxprep.steps.image.resize._floats.bounded import Bounded
+from onnxprep.steps.image.resize._floats.bounded import Bounded, refuse_mixed_up
 from onnxprep.steps.image.resize._floats.sums import as_is
 from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
@@ -94,7 +94,8 @@ class ResizeTorch(Bounded):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W by the size rule where it can be told; sums may leave the range of the input."""
-        (y,) = super().infer(*inputs)
+        (x,), (y,) = inputs, super().infer(*inputs)
+        refuse_mixed_up(x, y, antialias=self.antialias)
         inside = self._chooses or (self.interpolation == "bilinear" and not self.antialias)
         return (y if inside else replace(y, range=None),)
 

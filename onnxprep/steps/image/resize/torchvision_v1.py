@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides
-from onnxprep.steps.image.resize._floats.bounded import Bounded
+from onnxprep.steps.image.resize._floats.bounded import Bounded, refuse_mixed_up
 from onnxprep.steps.image.resize._floats.sums import to_bytes
 from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
@@ -50,6 +50,12 @@ class ResizeTorchvisionV1(Bounded):
         "the filter, by torchvision's InterpolationMode"
     )
     antialias: bool = parameter("whether bilinear and bicubic grow with the reduction; of no effect on nearest", True)
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """H and W by the size rule."""
+        (x,), (y,) = inputs, super().infer(*inputs)
+        refuse_mixed_up(x, y, antialias=self.antialias)
+        return (y,)
 
     def resample(self, op: Ops, x: Value, geometry: Geometry, sizes: Sizes) -> Value:  # noqa: ARG002
         """Torch's float32, rounded before it is turned into place."""

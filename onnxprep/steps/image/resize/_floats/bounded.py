@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from onnxprep.step import Claim, parameter, wrong
+from onnxprep.step import Claim, parameter, refuse_unless, wrong
 from onnxprep.steps.image.resize._resizing import Resizing
+from onnxprep.tensor import TensorSpec
 
 
 class Bounded(Resizing):
@@ -39,3 +40,10 @@ class Bounded(Resizing):
         """Bit-exact where samples are chosen, else the family's bound."""
         claim = self.claims[self.like]
         return replace(claim, absolute=0.0) if self._chooses else claim
+
+
+def refuse_mixed_up(x: TensorSpec, y: TensorSpec, *, antialias: bool) -> None:
+    """Raises a ContractError for what torch 2.13 computes wrongly: an antialiased column of a single channel."""
+    wrongly = antialias and x.dim("C") == 1 and y.dim("W") == 1
+    expected = "a width of 2 px or more, or several channels"
+    refuse_unless(not wrongly, "is mixed up by torch 2.13 where it becomes 1 px wide", expected=expected, got=x)

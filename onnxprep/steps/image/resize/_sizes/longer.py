@@ -8,7 +8,7 @@ import numpy as np
 
 from onnxprep.step import parameter
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
-from onnxprep.steps.image.resize._sizes.rule import Pair, Side, SizeRule, double, down, up
+from onnxprep.steps.image.resize._sizes.rule import Area, Pair, Side, SizeRule, double, down, up
 
 
 class _Longest(SizeRule):
@@ -180,8 +180,8 @@ class Smart(SizeRule):
     main: ClassVar[str] = "multiple"
     multiple: Side = parameter("both sides become multiples of this, px")
     rule: Literal["smart"]
-    min_pixels: Side = parameter("smallest area, px")
-    max_pixels: Side = parameter("largest area, px")
+    min_pixels: Area = parameter("smallest area, px")
+    max_pixels: Area = parameter("largest area, px")
 
     def resized(self, a: Arithmetic, sides: Number) -> Number:
         step, step64, doubles = lengths(self.multiple), double(self.multiple), a.double(sides)

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 
-Side = Annotated[int, Field(gt=0, lt=2**31)]
+Side = Annotated[int, Field(gt=0, le=65_536)]
 Pair = tuple[Side, Side]
+Area = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class SizeRule(BaseModel):
