@@ -115,6 +115,8 @@ def _resized_late(plan: Plan) -> Iterator[str]:
 
 def _bgr(plan: Plan) -> Iterator[str]:
     """Declaring BGR converts nothing: few models want it, and nothing else would say so."""
+    if any(step.gives[0].color == "BGR" != step.given[0].color for step in plan.side("pre") if step.given):
+        return  # a step makes it so: that is meant
     for name in plan.feeds.values() or plan.outputs:  # without a model, what comes out
         if plan.values[name].color == "BGR":
             yield f"{name}: reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"

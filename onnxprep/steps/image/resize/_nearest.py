@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from onnxprep.step import Ops, Value
-from onnxprep.steps.image.arithmetic import Arithmetic
+from onnxprep.steps.image.arithmetic import Arithmetic, lengths
 from onnxprep.steps.image.resize._geometry import Geometry
 
 
@@ -47,6 +47,8 @@ def indices(op: Ops, axis: Geometry) -> Value:
         return op.int64(sums.astype(np.int64)[first:last])
     # not a Concat with an empty tensor where one output is wanted: ONNX Runtime's CumSum would write into it
     first_one = op.Equal(a.value(a.count_to(resized)), op.int64(0))
-    sums = op.CumSum(op.Where(first_one, a.value(half), a.value(scale)), op.int64(0))
+    steps = op.Where(first_one, a.value(half), a.value(scale))
+    steps = op.Reshape(steps, a.value(a.Max(resized, lengths(1))))  # fails where the side became 0
+    sums = op.CumSum(steps, op.int64(0))
     kept = op.Slice(sums, a.value(start), a.value(end), op.int64([0]))
     return op.Cast(kept, to="int64")
