@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from onnxprep.cli import main
+from onnxprep.spec import presets
 from onnxprep.spec.bind import bind_alone
 from onnxprep.spec.document import Spec
 from onnxprep.spec.lint import lint
@@ -73,6 +74,13 @@ MISTAKES = {
     "no colour": (("rescale",), {"color": None}, "inputs[0]: no color is declared"),
     "no range": ((AGAIN,), {"dtype": "float32"}, "inputs[0]: no range is declared"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in presets.names() if name != "classifier-only"])
+def test_no_preset_is_doubted(name: str, tmp_path: Path):
+    (tmp_path / "labels.txt").write_text("\n".join(map(str, range(1000))))
+    (tmp_path / "spec.yaml").write_text(presets.text(name))
+    assert lint(plan(bind_alone(Spec.load(tmp_path / "spec.yaml")))) == ()
 
 
 @pytest.mark.parametrize("name", MISTAKES)

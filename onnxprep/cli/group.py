@@ -27,11 +27,20 @@ class Group(click.Group):
         """Runs a command."""
         try:
             return super().invoke(ctx)
+        except MemoryError as error:
+            got = str(error)[:200] or "not enough memory"
+            self._tell(
+                ctx, UsageError("does not fit the memory", at="the sizes of the spec", expected="smaller ones", got=got)
+            )
         except OnnxprepError as error:
-            if ctx.meta.get("onnxprep.json"):
-                click.echo(json.dumps({"ok": False, "exit_code": error.exit_code, "error": error.to_dict()}))
-            click.echo(printable(f"error: {error}"), err=True)
-            sys.exit(error.exit_code)
+            self._tell(ctx, error)
+
+    @staticmethod
+    def _tell(ctx: click.Context, error: OnnxprepError) -> None:
+        if ctx.meta.get("onnxprep.json"):
+            click.echo(json.dumps({"ok": False, "exit_code": error.exit_code, "error": error.to_dict()}))
+        click.echo(printable(f"error: {error}"), err=True)
+        sys.exit(error.exit_code)
 
 
 def printable(text: object) -> str:
