@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from onnxprep.step import Ops, Value, refuse_unless
+from onnxprep.step import Case, Ops, Value
 from onnxprep.steps.image._bands import Planes, Window
-from onnxprep.steps.image.planar import refuse_unless_image
-from onnxprep.tensor import TensorSpec
+from onnxprep.steps.image._blurs import Blur, cases_of
+from onnxprep.steps.image._drawn import random_image
 
 Radius = Annotated[float, Field(ge=0, le=500)]
 """px."""
 
 
-def pair(radius: float | tuple[float, float]) -> tuple[float, float]:
-    """Vertical and horizontal."""
-    return radius if isinstance(radius, tuple) else (radius, radius)
+class ExtendedBoxBlur(Blur):
+    """Base: a step says its radius and what Pillow makes of it."""
 
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """Whole radii and others, images smaller than the box, one pixel."""
+        rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
+        sizes: list[tuple[Any, tuple[str, tuple[int, ...], str]]] = [
+            (2.0, rgb), (1.0, gray), (0.3, ("HWC", (6, 7, 4), "RGBA")), ([0.0, 2.5], rgb), ([8.0, 0.5], gray),
+            (3.3, ("NCHW", (1, 3, 17, 33), "RGB")), (5.0, ("HWC", (1, 1, 3), "RGB")), (0.0, rgb),
+            (20.0, ("CHW", (3, 40, 3), "BGR")),
+        ]  # fmt: skip
+        yield from cases_of(({"radius": radius}, image) for radius, image in sizes)
 
-def told(x: TensorSpec) -> tuple[TensorSpec, ...]:
-    """The input itself, if Pillow blurs such an image: a mean stays in the range."""
-    refuse_unless_image(x, "uint8", hint="blur before `rescale` or `to_dtype`")
-    refuse_unless(x.dim("C") in (1, 3, 4), "has another number of channels", expected="C = 1, 3 or 4", got=x)
-    return (x,)
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Any radii, most of them small."""
+        radii = [float(rng.choice([0, 1, 2, 5, *20 ** rng.uniform(-1, 1, 6)])) for _ in range(2)]
+        return Case({"radius": radii if rng.random() < 0.5 else radii[0]}, (random_image(rng, largest),))
 
 
 def blurred(op: Ops, x: Value, radii: tuple[float, float], times: int, box: Callable[[float], np.float32]) -> Value:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
-from onnxprep.step import Sample, parameter, refuse_unless
-from onnxprep.steps.image._borders import Border, Fill, Rule
-from onnxprep.steps.image._padding import Padding, fill_for
+from onnxprep.step import Sample, parameter
+from onnxprep.steps.image._borders import FROM_OPENCV, Border, Fill, Rule
+from onnxprep.steps.image._padding import Padding, fill_for, refuse_more_channels
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import each_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
-RULES: Mapping[str, Rule] = {
-    "constant": "constant", "replicate": "edge", "reflect": "symmetric", "reflect_101": "reflect", "wrap": "wrap",
-}  # fmt: skip
 POSITIONS = ("center", "top_left", "top_right", "bottom_left", "bottom_right")
 
 
@@ -50,16 +46,13 @@ class PadIfNeeded(Padding):
 
     def rule(self) -> Rule:
         """OpenCV's name -> NumPy's."""
-        return RULES[self.padding_mode]
+        return FROM_OPENCV[self.padding_mode]
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W may be longer; the range takes in the values around the image."""
         (x,) = inputs
         (y,) = super().infer(x)
-        channels = x.dim("C")
-        refuse_unless(
-            not isinstance(channels, int) or 0 < channels <= 4, "has too many channels", expected="C of 1 to 4", got=x
-        )
+        refuse_more_channels(x)
         return (y,)
 
     def oracle(self, *inputs: Tensor) -> Array:
@@ -90,6 +83,6 @@ def placements(rng: np.random.Generator) -> dict[str, Any]:
     fill = [float(n) for n in rng.integers(0, 256, 3)]
     return {
         "position": str(rng.choice(POSITIONS)),
-        "padding_mode": str(rng.choice(list(RULES))),
+        "padding_mode": str(rng.choice(list(FROM_OPENCV))),
         "fill": fill if rng.random() < 0.5 else fill[0],
     }

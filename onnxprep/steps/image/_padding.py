@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxprep.step import Ops, Step, Value, refuse_unless
+from onnxprep.step import Ops, Sample, Step, Value, refuse_unless
 from onnxprep.steps.image._borders import Border, Fill, Rule, refuse_at_run, surround
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import refuse_unless_image
@@ -92,6 +92,13 @@ def mirrors_once(a: Arithmetic, sides: Number, border: Border, rule: Rule) -> Nu
     return a.Not(a.And(missing, a.Greater(longest, lengths(0))))
 
 
+def refuse_more_channels(x: TensorSpec) -> None:
+    """Raises a ContractError where OpenCV's copyMakeBorder has no value for every channel."""
+    channels = x.dim("C")
+    fits = not isinstance(channels, int) or 0 < channels <= 4
+    refuse_unless(fits, "has too many channels", expected="C of 1 to 4", got=x)
+
+
 def refuse_unfit_fill(x: TensorSpec, fill: Fill) -> None:
     """Raises a ContractError where the values do not fit the dtype or the channels of the image."""
     values = fill if isinstance(fill, tuple) else (fill,)
@@ -117,3 +124,9 @@ def fill_for(image: Array, fill: Fill) -> tuple[Any, ...]:
     """``fill`` per channel of an HWC image, as Python numbers of its dtype."""
     values = fill if isinstance(fill, tuple) else (fill,) * image.shape[-1]
     return tuple(int(value) if image.dtype == np.uint8 else value for value in values)
+
+
+def random_rgb(rng: np.random.Generator, height: int, width: int) -> Sample:
+    """One image of bytes, or of floats around 0."""
+    dtype, span = ("uint8", (0.0, 255.0)) if rng.random() < 0.5 else ("float32", (-1.0, 1.0))
+    return Sample(TensorSpec(dtype, (height, width, 3), "HWC", "RGB", span), int(rng.integers(2**31)))

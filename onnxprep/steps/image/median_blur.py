@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter
+from onnxprep.steps.image._blurs import Blur
 from onnxprep.steps.image._borders import extended
 from onnxprep.steps.image._bytes import on_pillow
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image.arithmetic import Arithmetic
-from onnxprep.steps.image.planar import each_image, refuse_unless_image
+from onnxprep.steps.image.planar import each_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _Row = Callable[[], Value]
@@ -55,7 +56,7 @@ class _Order:
         return reduce(self.low, most)
 
 
-class MedianBlur(Step):
+class MedianBlur(Blur):
     """``y = median(x[i - r .. i + r, j - r .. j + r])``, channel by channel, ``r = kernel_size // 2``.
 
     Beyond the edge lies the edge.
@@ -75,16 +76,8 @@ class MedianBlur(Step):
         "pillow-12": Claim("Pillow", ">=12.2,<13", "ImageFilter.MedianFilter"),
         "pillow-13": Claim("Pillow", ">=13,<14", "ImageFilter.MedianFilter"),
     }
-    inherits: ClassVar[bool] = False
 
     kernel_size: Literal[3, 5] = parameter("side of the square whose middle value is taken, px: 3 or 5")
-
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Changes nothing but the order of the bytes."""
-        (x,) = inputs
-        refuse_unless_image(x, "uint8", hint="blur before `rescale` or `to_dtype`")
-        refuse_unless(x.dim("C") in (1, 3, 4), "has another number of channels", expected="C = 1, 3 or 4", got=x)
-        return (x,)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Columns are sorted once for all the squares they are in, neighbours merged, the middle one picked."""

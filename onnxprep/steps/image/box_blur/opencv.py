@@ -9,18 +9,19 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
+from onnxprep.step import Case, Claim, Ops, Value, parameter, wrong
 from onnxprep.steps.image._bands import Planes, Window
+from onnxprep.steps.image._blurs import Blur, cases_of, pair
 from onnxprep.steps.image._borders import FROM_OPENCV, OpencvRule
 from onnxprep.steps.image._drawn import random_image
-from onnxprep.steps.image.planar import each_image, refuse_unless_image
-from onnxprep.tensor import Array, Tensor, TensorSpec
+from onnxprep.steps.image.planar import each_image
+from onnxprep.tensor import Array, Tensor
 
 _Side = Annotated[int, Field(gt=0, le=255)]
 
 
 def _proven(size: Any) -> Any:
-    area = math.prod(_pair(size))
+    area = math.prod(pair(size))
     if area == 2:
         raise wrong(
             "covers 2 px, which OpenCV computes wrong: 0 becomes 1, 255 becomes 0 in some columns",
@@ -32,10 +33,6 @@ def _proven(size: Any) -> Any:
     if area > 16000:
         raise wrong(f"covers {area} px", expected="at most 16000 px")
     return size
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _scale(area: int) -> tuple[float, float]:
@@ -50,7 +47,7 @@ def _scale(area: int) -> tuple[float, float]:
     return factor / 2**23, summand * factor / 2**23
 
 
-class BoxBlur(Step):
+class BoxBlur(Blur):
     """``y = (sum + d) * f >> 23``, the sum over the kernel's px, f and d as OpenCV takes them for its area.
 
     ``f = round(2**23 / area)``, ``d = area // 2``, and 1 more where f was rounded down or is exact. This is the mean,
@@ -70,23 +67,15 @@ class BoxBlur(Step):
         "opencv-4": Claim("opencv-python-headless", ">=4.8,<5", "blur"),
         "opencv-5": Claim("opencv-python-headless", ">=5,<6", "blur"),
     }
-    inherits: ClassVar[bool] = False
 
     kernel_size: Annotated[_Side | tuple[_Side, _Side], AfterValidator(_proven)] = parameter(
         "side or [height, width], px; odd where it covers more than 256 px, at most 16000 px, not 2"
     )
     padding_mode: OpencvRule = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
 
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Changes nothing but the bytes: a mean stays in the range."""
-        (x,) = inputs
-        refuse_unless_image(x, "uint8", hint="blur before `rescale` or `to_dtype`")
-        refuse_unless(x.dim("C") in (1, 3, 4), "has another number of channels", expected="C = 1, 3 or 4", got=x)
-        return (x,)
-
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Band matrices of ones; the factor is in the second one, where float64 holds it exactly."""
-        (x,), (height, width) = inputs, _pair(self.kernel_size)
+        (x,), (height, width) = inputs, pair(self.kernel_size)
         if height * width == 1:
             return x
         factor, summand = _scale(height * width)
@@ -98,11 +87,10 @@ class BoxBlur(Step):
         """OpenCV's own, image by image."""
         import cv2
 
-        borders = {"reflect_101": cv2.BORDER_REFLECT_101, "reflect": cv2.BORDER_REFLECT}
-        height, width = _pair(self.kernel_size)
+        height, width = pair(self.kernel_size)
 
         def one(image: Array) -> Array:
-            border = borders.get(self.padding_mode, cv2.BORDER_REPLICATE)
+            border = getattr(cv2, f"BORDER_{self.padding_mode.upper()}")
             return np.asarray(cv2.blur(image, (width, height), borderType=border)).reshape(image.shape)
 
         return each_image(inputs[0], "HWC", one)
@@ -111,15 +99,14 @@ class BoxBlur(Step):
     def cases(cls) -> Iterator[Case]:
         """Odd and even kernels, every border, images smaller than the kernel, one pixel."""
         rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
-        drawn: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
+        listed: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
             ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "padding_mode": "replicate"}, gray),
             ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [2, 4], "padding_mode": "reflect"}, rgb),
             ({"kernel_size": [1, 4]}, gray), ({"kernel_size": [9, 1]}, ("NCHW", (1, 3, 17, 33), "RGB")),
             ({"kernel_size": 16}, gray), ({"kernel_size": [17, 31], "padding_mode": "reflect"}, ("HWC", (40, 5, 3), "BGR")),
             ({"kernel_size": 6}, ("HWC", (1, 1, 3), "RGB")), ({"kernel_size": 1}, rgb),
         ]  # fmt: skip
-        for i, (parameters, (layout, shape, color)) in enumerate(drawn):
-            yield Case(parameters, (Sample(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), seed=i),))
+        yield from cases_of(listed)
 
     @classmethod
     def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003

@@ -8,14 +8,15 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, wrong
+from onnxprep.step import Case, Claim, Ops, Value, parameter, wrong
 from onnxprep.steps.image._bands import Planes, Window
+from onnxprep.steps.image._blurs import Blur, cases_of, pair
 from onnxprep.steps.image._borders import FROM_OPENCV, OpencvRule, extended
 from onnxprep.steps.image._drawn import random_image
 from onnxprep.steps.image.arithmetic import Arithmetic
 from onnxprep.steps.image.gaussian_blur._opencv_weights import FIXED, weights
-from onnxprep.steps.image.planar import each_image, refuse_unless_image
-from onnxprep.tensor import Array, Tensor, TensorSpec
+from onnxprep.steps.image.planar import each_image
+from onnxprep.tensor import Array, Tensor
 
 _BINOMIAL = {tuple(FIXED[1]): 0, tuple(FIXED[3]): 2, tuple(FIXED[5]): 4}
 """Weights -> how many means of two neighbours give them."""
@@ -33,7 +34,7 @@ def _odd(size: Any) -> Any:
 
 def _enough(sigma: Any, info: ValidationInfo) -> Any:
     size = info.data.get("kernel_size", 1)  # absent where it is wrong itself
-    for side, s in zip(_pair(size), _sigmas(sigma), strict=True):
+    for side, s in zip(pair(size), _sigmas(sigma), strict=True):
         if 0 < s < 0.01:
             raise wrong(f"is {s:g}", expected="0, or at least 0.01")
         if side == 0 and s == 0:
@@ -41,17 +42,13 @@ def _enough(sigma: Any, info: ValidationInfo) -> Any:
     return sigma
 
 
-def _pair(value: Any) -> tuple[Any, Any]:
-    return tuple(value) if isinstance(value, tuple | list) else (value, value)
-
-
 def _sigmas(sigma: Any) -> tuple[float, float]:
     """Vertical and horizontal: a vertical 0 takes the horizontal one."""
-    vertical, horizontal = _pair(sigma)
+    vertical, horizontal = pair(sigma)
     return float(vertical or horizontal), float(horizontal)
 
 
-class GaussianBlur(Step):
+class GaussianBlur(Blur):
     """``y = (2**15 + sum ky[i] * kx[j] * x[.. + i, .. + j]) >> 16``, k whole numbers whose sum is 256.
 
     ``k`` is the Gaussian ``exp(-d**2 / (2 * sigma**2))``, normalised, times 256 and rounded half to even from the edge
@@ -71,7 +68,6 @@ class GaussianBlur(Step):
         "opencv-4": Claim("opencv-python-headless", ">=4.8,<5", "GaussianBlur"),
         "opencv-5": Claim("opencv-python-headless", ">=5,<6", "GaussianBlur"),
     }
-    inherits: ClassVar[bool] = False
 
     kernel_size: Annotated[_Side | tuple[_Side, _Side], AfterValidator(_odd)] = parameter(
         "side or [height, width], px, odd, at most 601; 0: from sigma"
@@ -83,17 +79,10 @@ class GaussianBlur(Step):
     )
     padding_mode: OpencvRule = parameter("what lies beyond the edge, by OpenCV's names", "reflect_101")
 
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Changes nothing but the bytes: a mean stays in the range."""
-        (x,) = inputs
-        refuse_unless_image(x, "uint8", hint="blur before `rescale` or `to_dtype`")
-        refuse_unless(x.dim("C") in (1, 3, 4), "has another number of channels", expected="C = 1, 3 or 4", got=x)
-        return (x,)
-
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Means of neighbours where the weights are binomial, else band matrices."""
         (x,) = inputs
-        rows, columns = (weights(*both) for both in zip(_pair(self.kernel_size), _sigmas(self.sigma), strict=True))
+        rows, columns = (weights(*both) for both in zip(pair(self.kernel_size), _sigmas(self.sigma), strict=True))
         pools = _BINOMIAL.get(tuple(rows)), _BINOMIAL.get(tuple(columns))
         if pools[0] is not None and pools[1] is not None:
             return self._pooled(op, x, pools[0], pools[1])
@@ -120,11 +109,10 @@ class GaussianBlur(Step):
         """OpenCV's own, image by image."""
         import cv2
 
-        borders = {"reflect_101": cv2.BORDER_REFLECT_101, "reflect": cv2.BORDER_REFLECT}
-        (height, width), (vertical, horizontal) = _pair(self.kernel_size), _pair(self.sigma)
+        (height, width), (vertical, horizontal) = pair(self.kernel_size), pair(self.sigma)
 
         def one(image: Array) -> Array:
-            border = borders.get(self.padding_mode, cv2.BORDER_REPLICATE)
+            border = getattr(cv2, f"BORDER_{self.padding_mode.upper()}")
             blurred = cv2.GaussianBlur(image, (width, height), horizontal, sigmaY=vertical, borderType=border)
             return np.asarray(blurred).reshape(image.shape)
 
@@ -134,7 +122,7 @@ class GaussianBlur(Step):
     def cases(cls) -> Iterator[Case]:
         """Fixed and computed weights, every border, images smaller than the kernel, one pixel."""
         rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
-        drawn: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
+        listed: list[tuple[dict[str, Any], tuple[str, tuple[int, ...], str]]] = [
             ({"kernel_size": 3}, rgb), ({"kernel_size": 3, "padding_mode": "replicate"}, gray),
             ({"kernel_size": 5}, ("HWC", (6, 7, 4), "RGBA")), ({"kernel_size": [3, 5], "padding_mode": "reflect"}, rgb),
             ({"kernel_size": 7}, gray), ({"kernel_size": [9, 1]}, ("NCHW", (1, 3, 17, 33), "RGB")),
@@ -144,8 +132,7 @@ class GaussianBlur(Step):
             ({"kernel_size": 5}, ("HWC", (1, 1, 3), "RGB")), ({"kernel_size": 13}, ("CHW", (3, 2, 1), "RGB")),
             ({"kernel_size": 1}, rgb),
         ]  # fmt: skip
-        for i, (parameters, (layout, shape, color)) in enumerate(drawn):
-            yield Case(parameters, (Sample(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), seed=i),))
+        yield from cases_of(listed)
 
     @classmethod
     def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003

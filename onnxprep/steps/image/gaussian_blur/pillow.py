@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter
+from onnxprep.step import Claim, Ops, Value, parameter
+from onnxprep.steps.image._blurs import pair
 from onnxprep.steps.image._bytes import on_pillow
-from onnxprep.steps.image._drawn import random_image
-from onnxprep.steps.image._extended_box import Radius, blurred, pair, told
-from onnxprep.tensor import Array, Tensor, TensorSpec
+from onnxprep.steps.image._extended_box import ExtendedBoxBlur, Radius, blurred
+from onnxprep.tensor import Array, Tensor
 
 
 def _box(radius: float) -> np.float32:
@@ -24,7 +23,7 @@ def _box(radius: float) -> np.float32:
     return f(whole + part / (f(6) * (variance - (whole + f(1)) * (whole + f(1)))))
 
 
-class GaussianBlur(Step):
+class GaussianBlur(ExtendedBoxBlur):
     """``y = (2**23 + e * x[i - r - 1] + w * sum x[i - r .. i + r] + e * x[i + r + 1]) >> 24``.
 
     Three times along the rows, then three times along the columns. r is the whole part of the radius of a box that, three times, has the variance ``radius ** 2``:
@@ -44,13 +43,8 @@ class GaussianBlur(Step):
         "pillow-12": Claim("Pillow", ">=12.2,<13", "ImageFilter.GaussianBlur"),
         "pillow-13": Claim("Pillow", ">=13,<14", "ImageFilter.GaussianBlur"),
     }
-    inherits: ClassVar[bool] = False
 
     radius: Radius | tuple[Radius, Radius] = parameter("standard deviation or [vertical, horizontal], px, 0..500")
-
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """Changes nothing but the bytes."""
-        return told(*inputs)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """Band matrices in float64, where 24-bit weights times bytes are exact."""
@@ -62,21 +56,3 @@ class GaussianBlur(Step):
 
         vertical, horizontal = pair(self.radius)
         return on_pillow(inputs[0], lambda picture: picture.filter(ImageFilter.GaussianBlur((horizontal, vertical))))
-
-    @classmethod
-    def cases(cls) -> Iterator[Case]:
-        """Boxes below and above one pixel, images smaller than the box, one pixel."""
-        rgb, gray = ("NHWC", (2, 9, 13, 3), "RGB"), ("CHW", (1, 20, 35), "GRAY")
-        sizes: list[tuple[Any, tuple[str, tuple[int, ...], str]]] = [
-            (2.0, rgb), (1.0, gray), (0.3, ("HWC", (6, 7, 4), "RGBA")), ([0.0, 2.5], rgb), ([8.0, 0.5], gray),
-            (3.3, ("NCHW", (1, 3, 17, 33), "RGB")), (5.0, ("HWC", (1, 1, 3), "RGB")), (0.0, rgb),
-            (20.0, ("CHW", (3, 40, 3), "BGR")),
-        ]  # fmt: skip
-        for i, (radius, (layout, shape, color)) in enumerate(sizes):
-            yield Case({"radius": radius}, (Sample(TensorSpec("uint8", shape, layout, color, (0.0, 255.0)), seed=i),))
-
-    @classmethod
-    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
-        """Any radii, most of them small."""
-        radii = [float(rng.choice([0, 1, 2, 5, *20 ** rng.uniform(-1, 1, 6)])) for _ in range(2)]
-        return Case({"radius": radii if rng.random() < 0.5 else radii[0]}, (random_image(rng, largest),))

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Sample, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Sample, parameter
 from onnxprep.steps.image._borders import FROM_OPENCV, Rule
-from onnxprep.steps.image._padding import fill_for
+from onnxprep.steps.image._padding import fill_for, refuse_more_channels
 from onnxprep.steps.image.pad._four_sides import FourSides, cases, draw
 from onnxprep.steps.image.planar import each_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -47,10 +47,7 @@ class PadOpencv(FourSides):
         """H and W are longer; the range takes in the values around the image."""
         (x,) = inputs
         (y,) = super().infer(x)
-        channels = x.dim("C")
-        refuse_unless(
-            not isinstance(channels, int) or 0 < channels <= 4, "has too many channels", expected="C of 1 to 4", got=x
-        )
+        refuse_more_channels(x)
         return (y,)
 
     def oracle(self, *inputs: Tensor) -> Array:

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Sample, parameter, random_sides
-from onnxprep.steps.image._pad_if_needed import POSITIONS, RULES, PadIfNeeded, placements, samples
+from onnxprep.step import Case, Claim, parameter, random_sides
+from onnxprep.steps.image._borders import FROM_OPENCV
+from onnxprep.steps.image._pad_if_needed import POSITIONS, PadIfNeeded, placements, samples
+from onnxprep.steps.image._padding import random_rgb
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import Side
-from onnxprep.tensor import TensorSpec
 
 
 class PadToMultipleIfNeeded(PadIfNeeded):
@@ -52,7 +53,7 @@ class PadToMultipleIfNeeded(PadIfNeeded):
         """Every position and border; sides that are multiples and sides that are not."""
         several, real, pixel, gray = samples()
         for i, position in enumerate(POSITIONS):
-            mode = list(RULES)[i]
+            mode = list(FROM_OPENCV)[i]
             for sample in (several, real):
                 yield Case({"multiple": 8, "position": position, "padding_mode": mode, "fill": 7.0}, (sample,))
             yield Case({"multiple": [6, 4], "position": position, "fill": 255.0}, (gray,))
@@ -64,6 +65,5 @@ class PadToMultipleIfNeeded(PadIfNeeded):
         """Multiples of up to 48 px."""
         height, width = random_sides(rng, largest)
         multiple = [int(n) for n in rng.integers(1, 49, 2)]
-        dtype, span = ("uint8", (0.0, 255.0)) if rng.random() < 0.5 else ("float32", (-1.0, 1.0))
-        sample = Sample(TensorSpec(dtype, (height, width, 3), "HWC", "RGB", span), int(rng.integers(2**31)))
+        sample = random_rgb(rng, height, width)
         return Case({"multiple": multiple, **placements(rng)}, (sample,))

@@ -9,7 +9,7 @@ import numpy as np
 
 from onnxprep.step import Case, Claim, Sample, parameter, random_sides
 from onnxprep.steps.image._borders import Border, Rule
-from onnxprep.steps.image._padding import Padding, mirrors_once
+from onnxprep.steps.image._padding import Padding, mirrors_once, random_rgb
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import Side, each_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -103,6 +103,5 @@ class PadToMultiple(Padding):
         """Multiples of up to 48 px."""
         height, width = random_sides(rng, largest)
         processor = str(rng.choice(["vitmatte", "dpt", "swin2sr"]))
-        dtype, span = ("uint8", (0.0, 255.0)) if rng.random() < 0.5 else ("float32", (-1.0, 1.0))
-        sample = Sample(TensorSpec(dtype, (height, width, 3), "HWC", "RGB", span), int(rng.integers(2**31)))
+        sample = random_rgb(rng, height, width)
         return Case({"multiple": int(rng.integers(1, 49)), "processor": processor}, (sample,))

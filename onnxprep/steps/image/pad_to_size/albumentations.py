@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Sample, parameter, random_sides
-from onnxprep.steps.image._pad_if_needed import POSITIONS, RULES, PadIfNeeded, placements, samples
+from onnxprep.step import Case, Claim, parameter, random_sides
+from onnxprep.steps.image._borders import FROM_OPENCV
+from onnxprep.steps.image._pad_if_needed import POSITIONS, PadIfNeeded, placements, samples
+from onnxprep.steps.image._padding import random_rgb
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import Side
-from onnxprep.tensor import TensorSpec
 
 
 class PadToSizeIfNeeded(PadIfNeeded):
@@ -49,7 +50,7 @@ class PadToSizeIfNeeded(PadIfNeeded):
         """Every position and border; sides that are longer and shorter than the size."""
         several, real, pixel, gray = samples()
         for i, position in enumerate(POSITIONS):
-            mode = list(RULES)[i]
+            mode = list(FROM_OPENCV)[i]
             for sample in (several, real):
                 yield Case({"size": 8, "position": position, "padding_mode": mode, "fill": 7.0}, (sample,))
             yield Case({"size": [6, 9], "position": position, "fill": 255.0}, (gray,))
@@ -61,6 +62,5 @@ class PadToSizeIfNeeded(PadIfNeeded):
         """Sizes of the order of the image."""
         height, width = random_sides(rng, largest)
         size = [max(1, n + int(rng.integers(-8, 24))) for n in (height, width)]
-        dtype, span = ("uint8", (0.0, 255.0)) if rng.random() < 0.5 else ("float32", (-1.0, 1.0))
-        sample = Sample(TensorSpec(dtype, (height, width, 3), "HWC", "RGB", span), int(rng.integers(2**31)))
+        sample = random_rgb(rng, height, width)
         return Case({"size": size, **placements(rng)}, (sample,))

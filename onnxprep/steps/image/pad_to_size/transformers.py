@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides, wrong
 from onnxprep.steps.image._borders import Border, Fill
-from onnxprep.steps.image._padding import Padding, fill_for
+from onnxprep.steps.image._padding import Padding, fill_for, random_rgb
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.pad_to_size._mask import mask
 from onnxprep.steps.image.planar import Side, known_size
@@ -170,6 +170,5 @@ class PadToSize(Padding):
         size: Any = "square" if square else [n + int(rng.integers(0, 13)) for n in (height, width)]
         fill = [float(n) for n in rng.integers(0, 256, 3)]
         given = {"size": size, "position": "center" if square or rng.random() < 0.5 else "top_left"}
-        dtype, span = ("uint8", (0.0, 255.0)) if rng.random() < 0.5 else ("float32", (-1.0, 1.0))
-        sample = Sample(TensorSpec(dtype, (height, width, 3), "HWC", "RGB", span), int(rng.integers(2**31)))
+        sample = random_rgb(rng, height, width)
         return Case({**given, "fill": fill if rng.random() < 0.5 else fill[0]}, (sample,))

@@ -12,12 +12,13 @@ from pydantic import Field, model_validator
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides, wrong
 from onnxprep.steps.image.arithmetic import Arithmetic, Number
 from onnxprep.steps.image.resize._floats.bounded import Bounded, refuse_mixed_up
+from onnxprep.steps.image.resize._floats.library import on_batch
 from onnxprep.steps.image.resize._floats.sums import as_is
 from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._library import resized_sides
 from onnxprep.steps.image.resize.sizes import Size
-from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
+from onnxprep.tensor import Array, Tensor, TensorSpec
 
 Factor = Annotated[float, Field(gt=0, lt=65536)]
 _INTERPOLATIONS = ("nearest", "nearest_exact", "bilinear", "bicubic", "area")
@@ -108,22 +109,18 @@ class ResizeTorch(Bounded):
         """Torch's own function; antialiased on a channels-last tensor, as the claim notes."""
         import torch
 
-        (x,) = inputs
-        planar = x.in_layout("NCHW" if "N" in str(x.spec.layout) else "CHW")
-        images = torch.from_numpy(planar if planar.ndim == 4 else planar[None])
         options: dict[str, Any] = {"mode": self.interpolation.replace("_", "-")}
         if self.interpolation in ("bilinear", "bicubic"):
             options |= {"antialias": self.antialias, "align_corners": self.align_corners}
-        if self.size is None:
-            options |= {"scale_factor": self.scale, "recompute_scale_factor": False}
-        else:
-            options["size"] = resized_sides(self.size, *images.shape[-2:])
-        if self.antialias:
-            images = images.contiguous(memory_format=torch.channels_last)
-        y = torch.nn.functional.interpolate(images, **options).numpy()
-        if planar.ndim == 3:
-            return from_layout(y[0], "CHW", str(x.spec.layout))
-        return from_layout(y, "NCHW", str(x.spec.layout))
+
+        def resized(images: Any) -> Any:
+            if self.size is None:
+                size = {"scale_factor": self.scale, "recompute_scale_factor": False}
+            else:
+                size = {"size": resized_sides(self.size, *images.shape[-2:])}
+            return torch.nn.functional.interpolate(images, **options, **size)
+
+        return on_batch(inputs[0], resized, channels_last=self.antialias)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:

@@ -10,11 +10,12 @@ import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter, random_sides
 from onnxprep.steps.image.resize._floats.bounded import Bounded, refuse_mixed_up
+from onnxprep.steps.image.resize._floats.library import on_batch
 from onnxprep.steps.image.resize._floats.sums import to_bytes
 from onnxprep.steps.image.resize._floats.torch import Interpolation, resample
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._library import resized_sides
-from onnxprep.tensor import Array, Tensor, TensorSpec, from_layout
+from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _INTERPOLATIONS = ("nearest", "nearest_exact", "bilinear", "bicubic")
 
@@ -64,21 +65,15 @@ class ResizeTorchvisionV1(Bounded):
 
     def oracle(self, *inputs: Tensor) -> Array:
         """Torchvision's own function; antialiased on a channels-last tensor, as the claim notes."""
-        import torch
         from torchvision.transforms import InterpolationMode, functional
 
-        (x,) = inputs
-        planar = x.in_layout("NCHW" if "N" in str(x.spec.layout) else "CHW")
-        images = torch.from_numpy(planar if planar.ndim == 4 else planar[None])
-        height, width = images.shape[-2:]
-        if self.antialias and not self._chooses:
-            images = images.contiguous(memory_format=torch.channels_last)
         mode = InterpolationMode(self.interpolation.replace("_", "-"))
-        size = list(resized_sides(self.size, height, width))
-        y = functional.resize(images, size, mode, antialias=self.antialias).numpy()
-        if planar.ndim == 3:
-            return from_layout(y[0], "CHW", str(x.spec.layout))
-        return from_layout(y, "NCHW", str(x.spec.layout))
+
+        def resized(images: Any) -> Any:
+            size = list(resized_sides(self.size, *images.shape[-2:]))
+            return functional.resize(images, size, mode, antialias=self.antialias)
+
+        return on_batch(inputs[0], resized, channels_last=self.antialias and not self._chooses)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
