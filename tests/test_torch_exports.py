@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_torch_export_runs_as_its_parts_and_comes_back(name: str, exporter: str,
     mean, std = (np.array(v, np.float32).reshape(-1, 1, 1) for v in (IMAGENET.mean, IMAGENET.std))
     wanted = run(model, {own: (picture - mean) / std})[output]
     same_bits(run(joined, {"image": picture}), {"scores": wanted, output: wanted * np.float32(2) + np.float32(0.5)})
-    write(joined, {UNDO: record(model, data)})
+    write(joined, {UNDO: record(model, hashlib.sha256(data).hexdigest())})
     stripped = strip(parse(joined.SerializeToString()))
     assert stripped.exact
     assert stripped.data == data

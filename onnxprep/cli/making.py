@@ -27,6 +27,7 @@ from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
 @click.option("--no-run", is_flag=True, help="Do not load the whole model in onnxruntime.")
 @click.option("--strict", is_flag=True, help="What cannot be proven about the fit is an error.")
 @click.option("--upgrade-opset", is_flag=True, help="Allow rewriting the model's body for a higher opset.")
+@click.option("--stack", is_flag=True, help="Keep steps that MODEL has already; without it, the new ones replace them.")
 @click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
 @with_json
 def export(
@@ -39,6 +40,7 @@ def export(
     no_run: bool,
     strict: bool,
     upgrade_opset: bool,
+    stack: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -58,6 +60,7 @@ def export(
         run=not no_run,
         strict=strict,
         upgrade_opset=upgrade_opset,
+        stack=stack,
         force=force,
     )
     report.seconds = {"import": imported, **report.seconds}

@@ -76,12 +76,13 @@ def _fitted(spec: Any, model: Path | None, *, strict: bool) -> dict[str, Any]:
     if model is None:
         return {**_alone(spec, strict=strict), "contract": [], "digest": spec.digest}
     from onnxprep.graph.fit import fit
-    from onnxprep.runtime.files import read_model
+    from onnxprep.runtime.underlying import read_underlying
 
-    fitted = fit(spec, read_model(model)[0], strict=strict)
+    below = read_underlying(model)
+    fitted = fit(spec, below.model, strict=strict)
     return {
         "plan": lines(fitted.plan),
-        "contract": list(fitted.contract.lines),
+        "contract": [*fitted.contract.lines, *([below.note] if below.note else [])],
         "warnings": list(fitted.contract.warnings),
         "digest": fitted.spec.digest,
     }

@@ -18,6 +18,7 @@ from onnxprep.graph import metadata, names
 from onnxprep.graph.attach import BODY
 from onnxprep.graph.parse import refuse_unreadable
 from onnxprep.graph.signature import initialized_names
+from onnxprep.graph.stack import unstack
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Stripped:
         reason: why it is not exact; empty where it is.
         untouched: whether the body is the one that the steps were attached to.
         keys: metadata keys besides our own that were added with the steps.
+        file_sha256: of the original file.
+        stacked: whether the original has steps of its own.
     """
 
     model: ModelProto
@@ -41,6 +44,8 @@ class Stripped:
     reason: str = ""
     untouched: bool = True
     keys: tuple[str, ...] = ()
+    file_sha256: str = ""
+    stacked: bool = False
 
     @property
     def exact(self) -> bool:
@@ -48,24 +53,32 @@ class Stripped:
         return self.state == "exact"
 
 
-def record(original: ModelProto, original_bytes: bytes, *, keys: Collection[str] = (), rewritten: bool = False) -> str:
+def record(
+    original: ModelProto,
+    file_sha256: str,
+    *,
+    keys: Collection[str] = (),
+    rewritten: bool = False,
+    stacked: bool = False,
+) -> str:
     """What ``onnxprep.undo`` holds, as canonical JSON.
 
     Args:
         original: the model that ``attach`` gets.
-        original_bytes: the user's file.
+        file_sha256: of the user's file.
         keys: metadata keys besides ``onnxprep.*`` that will be added.
         rewritten: whether ``original`` is no longer what the file holds (``--upgrade-opset``).
+        stacked: whether ``original`` has steps of its own.
     """
     graph = original.graph
     initialized = initialized_names(original)
     known = {info.name for info in graph.value_info}
-    data = original.SerializeToString()
+    body = _body_sha256(original, stacked=stacked)
     entry = {
-        "exact": not rewritten and data == original_bytes,
+        "exact": not rewritten and body == file_sha256,
         "rewritten": rewritten,
-        "sha256": hashlib.sha256(original_bytes).hexdigest(),
-        "body": hashlib.sha256(data).hexdigest(),
+        "sha256": file_sha256,
+        "body": body,
         # an old model lists its weights as inputs, by the hundred: they never leave the graph
         "inputs": [[at, _text(info)] for at, info in enumerate(graph.input) if info.name not in initialized],
         "outputs": [_text(info) for info in graph.output],
@@ -73,7 +86,19 @@ def record(original: ModelProto, original_bytes: bytes, *, keys: Collection[str]
         "value_info": sorted({info.name for info in (*graph.input, *graph.output)} - known - initialized),
         "metadata": sorted(keys),
     }
+    if stacked:
+        entry["stacked"] = True
     return json.dumps(entry, sort_keys=True, separators=(",", ":"))
+
+
+def _body_sha256(original: ModelProto, *, stacked: bool) -> str:
+    """Of the model as protobuf writes it, its own steps called as its file calls them."""
+    body = original
+    if stacked:
+        body = ModelProto()
+        body.CopyFrom(original)
+        unstack(body)
+    return hashlib.sha256(body.SerializeToString()).hexdigest()
 
 
 def strip(model: ModelProto) -> Stripped:
@@ -92,13 +117,16 @@ def strip(model: ModelProto) -> Stripped:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, DecodeError) as error:
         raise _unreadable() from error
     _refuse_dangling(copy)
+    stacked = entry.get("stacked") is True
+    if stacked:
+        unstack(copy)
     data = copy.SerializeToString()
-    digest = hashlib.sha256(data).hexdigest()
-    if digest == entry.get("sha256"):
-        return Stripped(copy, data, "exact", keys=keys)
+    digest, original = hashlib.sha256(data).hexdigest(), str(entry.get("sha256"))
+    if digest == original:
+        return Stripped(copy, data, "exact", "", untouched=True, keys=keys, file_sha256=original, stacked=stacked)
     untouched = digest == entry.get("body")
     state: Literal["equal", "changed"] = "equal" if untouched and not entry.get("rewritten") else "changed"
-    return Stripped(copy, data, state, _reason(entry, untouched=untouched), untouched, keys)
+    return Stripped(copy, data, state, _reason(entry, untouched=untouched), untouched, keys, original, stacked)
 
 
 def _reason(entry: dict[str, Any], *, untouched: bool) -> str:

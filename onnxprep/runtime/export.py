@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,14 +19,16 @@ from onnxprep.graph.fit import Fitted, fit
 from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.seal import SEAL, seal
+from onnxprep.graph.underlying import Underlying
 from onnxprep.runtime import golden
 from onnxprep.runtime.beside import refuse_unreachable, weights
-from onnxprep.runtime.files import Draft, check_output, read_model
+from onnxprep.runtime.files import Draft, check_output
 from onnxprep.runtime.given import GivenFiles
 from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
 from onnxprep.runtime.spill import SideFiles, spill
+from onnxprep.runtime.underlying import read_underlying
 from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
@@ -77,6 +78,7 @@ def export(
     run: bool = True,
     strict: bool = False,
     upgrade_opset: bool = False,
+    stack: bool = False,
     force: bool = False,
 ) -> Report:
     """Attaches the spec's steps to the model, validates the result, stores spec and proof, and writes it.
@@ -91,6 +93,7 @@ def export(
         run: False to leave out loading the whole model (and so goldens).
         strict: whether what cannot be proven about the fit is an error.
         upgrade_opset: whether the model's body may be rewritten for a higher opset.
+        stack: whether steps that the model has already stay, as part of the body; else the new ones replace them.
         force: whether an existing ``out`` may be replaced.
 
     Raises:
@@ -105,37 +108,37 @@ def export(
     read = [source, *loaded.read_from, *proof.paths]
     check_output(target, read, force=force)
     with report.timed("read"):
-        joined, data = read_model(source)
-        read += weights(joined, source)
+        below = read_underlying(source, on_top=stack)
+        read += weights(below.model, source)
         check_output(target, read, force=force)
-        refuse_unreachable(joined, source, target)
+        refuse_unreachable(below.model, source, target)
     with report.timed("plan"):
-        fitted = fit(loaded, joined, strict=strict)
-        images = image_entries(joined, fitted.plan)
+        fitted = fit(loaded, below.model, strict=strict)
+        images = image_entries(below.model, fitted.plan)
         proof = proof.read(fitted)
-    number = default_opset(joined)
     with report.timed("opset"):
-        body = raised(joined, fitted, source.parent, upgrade=upgrade_opset)
+        body = raised(below.model, fitted, source.parent, upgrade=upgrade_opset)
         joined = body.model
+    _describe(report, fitted, below, body)
     with report.timed("read"):
-        undone = undo.record(joined, data, keys=images, rewritten=body.rewritten)
+        undone = undo.record(joined, below.sha256, keys=images, rewritten=body.rewritten, stacked=below.stacked)
     with report.timed("emit"):
         own = emit(joined, fitted.plan, body.opset)
     with report.timed("splice"):
         splice(joined, fitted.plan, own)
-    stored = _stored(fitted, joined, undone, data)
+    stored = _stored(fitted, joined, undone, below.sha256)
     metadata.write(joined, images | stored)
-    _describe(report, fitted, number, body)
     _write(report, joined, stored, fitted, proof, read, providers if run else None)
-    report.sizes = (len(data), target.stat().st_size)
+    report.sizes = (below.size, target.stat().st_size)
     return report
 
 
-def _describe(report: Report, fitted: Fitted, own: int | None, body: Raised) -> None:
+def _describe(report: Report, fitted: Fitted, below: Underlying, body: Raised) -> None:
+    own = default_opset(below.model)
     report.plan = [*_caller_lines("preprocess", fitted.spec.preprocess), *lines(fitted.plan)]
     report.plan += _caller_lines("postprocess", fitted.spec.postprocess)
     number = f"opset {own}" + (f" -> {body.opset} ({body.how})" if body.how else "")
-    report.contract = [*fitted.contract.lines, number]
+    report.contract = [*fitted.contract.lines, number, *([below.note] if below.note else [])]
     report.warnings = list(fitted.contract.warnings)
     report.digest = fitted.spec.digest
 
@@ -148,14 +151,14 @@ def _caller_lines(side: str, entries: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _stored(fitted: Fitted, joined: ModelProto, undone: str, data: bytes) -> dict[str, str]:
+def _stored(fitted: Fitted, joined: ModelProto, undone: str, file_sha256: str) -> dict[str, str]:
     text, files = fitted.spec.stored()
     entries = {
         metadata.SPEC: text,
         metadata.DIGEST: fitted.spec.digest,
         metadata.NODES: metadata.nodes_digest(joined),
         metadata.UNDO: undone,
-        metadata.MODEL_SHA256: hashlib.sha256(data).hexdigest(),
+        metadata.MODEL_SHA256: file_sha256,
         metadata.WRITER: f"onnxprep {installed('onnxprep')}",
     }
     if fitted.spec.callers:

@@ -17,6 +17,7 @@ from onnxprep.graph.fit import fit
 from onnxprep.graph.image_keys import image_entries
 from onnxprep.graph.opset import default_opset, needs
 from onnxprep.graph.signature import initialized_names
+from onnxprep.graph.stack import stack
 from onnxprep.runtime.nodes import DAMAGED, difference
 from onnxprep.spec.document import Spec
 from onnxprep.spec.plan import Plan
@@ -42,6 +43,8 @@ def attached(model: ModelProto, spec: Spec, without: undo.Stripped, *, same_writ
         OnnxprepError, TypeError: they do not fit the body as it is now.
     """
     original = without.model
+    if without.stacked:
+        stack(original)
     plan = fit(spec, original).plan
     own, wanted = default_opset(original), default_opset(model)
     number = needs(plan) if own is not None and own < needs(plan) else None
