@@ -31,15 +31,18 @@ def element_type(dtype: str) -> int:
     """ONNX's number for a dtype in NumPy spelling."""
     if dtype == "string":
         return TensorProto.STRING
-    if dtype == "bfloat16":
-        return TensorProto.BFLOAT16
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
 def dtype_of(element: int) -> str:
-    """NumPy spelling of an ONNX element type; ONNX's own lower-case name where NumPy has none."""
+    """NumPy spelling of an ONNX element type (ml_dtypes' for what NumPy lacks); ONNX's own where there is none."""
     name = str(TensorProto.DataType.Name(element)).lower()
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    if name in ("undefined", "string"):
+        return name
+    try:
+        return str(helper.tensor_dtype_to_np_dtype(element).name)
+    except KeyError:
+        return name
 
 
 def type_proto(spec: TensorSpec) -> onnx.TypeProto:
@@ -248,7 +251,8 @@ def _attribute(key: str, value: Any) -> Any:
 
 
 def _onnx_name(dtype: str) -> str:
-    return {"float32": "float", "float64": "double"}.get(dtype, dtype)
+    """As schemas spell it: ``float``, ``float8e4m3fn``."""
+    return str(TensorProto.DataType.Name(element_type(dtype))).lower()
 
 
 def _common(a: tuple[Dim, ...] | None, b: tuple[Dim, ...] | None) -> tuple[Dim, ...] | None:

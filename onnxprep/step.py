@@ -186,6 +186,11 @@ class Step(BaseModel):
 
     like: str = Field(default="", exclude=True)
 
+    @property
+    def needed_opset(self) -> int:
+        """Lowest ai.onnx opset for these very parameters."""
+        return self.min_opset
+
     def in_frame(self, step: Step) -> Step:  # noqa: ARG002
         """For a postprocess step with the parameter ``frame``: itself, knowing the preprocess step that names.
 

@@ -18,6 +18,9 @@ DType = Literal[
     "float16", "float32", "float64", "bfloat16", "string",
 ]  # fmt: skip
 DTYPES: tuple[str, ...] = get_args(DType)
+NARROW = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz")
+"""Floats that NumPy knows through ml_dtypes; each of their numbers is a float32."""
+
 Color = Literal["RGB", "BGR", "RGBA", "GRAY"]
 COLORS: tuple[str, ...] = get_args(Color)
 CHANNELS = {"RGB": 3, "BGR": 3, "RGBA": 4, "GRAY": 1}

@@ -24,6 +24,8 @@ from PIL import Image
 import onnxprep
 from onnxprep.spec.document import canonical, digest_of
 
+pytestmark = pytest.mark.xdist_group("consumers")  # one npm install
+
 ROOT = Path(__file__).parents[1]
 CONSUMERS = ROOT / "docs" / "consumers"
 DEMO = ROOT / "fixtures" / "demo"

@@ -137,7 +137,7 @@ def _number(model: ModelProto, plan: Plan, opset: int | None) -> int:
     found = own if opset is None else opset
     number = max(needed, _LOWEST) if found is None else found
     if needed > number:
-        step = max(plan.steps, key=lambda step: step.step.min_opset)
+        step = max(plan.steps, key=lambda step: step.step.needed_opset)
         raise ContractError(
             f"{step.name} needs a higher opset than the model has",
             at=step.path, expected=f"opset {needed} or higher", got=f"opset {number}",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from onnxprep.spec.plan import Plan, PlannedStep
-from onnxprep.tensor import Dim, TensorSpec
+from onnxprep.tensor import NARROW, Dim, TensorSpec
 
-_NUMBERS = ("uint8", "int8", "int32", "int64", "float16", "float32", "float64")
-"""What ``to_dtype`` gives."""
+_NUMBERS = ("uint8", "int8", "int32", "int64", "float16", "float32", "float64", *NARROW)
+"""What ``to_dtype`` takes and gives."""
 
 
 def hint_for(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
@@ -22,11 +22,11 @@ def _dtype(ours: TensorSpec, theirs: TensorSpec) -> str:
     """``to_dtype`` where it goes from the one to the other; it asks for a rounding from float to integer."""
     if theirs.dtype not in _NUMBERS or ours.dtype not in (*_NUMBERS, "bool"):
         return ""
-    rounds = ours.dtype.startswith("float") and not theirs.dtype.startswith("float")
+    rounds = "float" in ours.dtype and "float" not in theirs.dtype
     cast = f"`to_dtype: {{dtype: {theirs.dtype}{', rounding: half_even' if rounds else ''}}}`"
-    if theirs.dtype == "float16" and ours.dtype in ("float64", "int32", "int64"):
+    if theirs.dtype in ("float16", *NARROW) and ours.dtype in ("float64", "int32", "int64"):
         return f"add `to_dtype: {{dtype: float32}}` and behind it {cast}"
-    if ours.dtype == "uint8" and theirs.dtype.startswith("float"):
+    if ours.dtype == "uint8" and "float" in theirs.dtype:
         return f"add `rescale` for values in 0..1, or {cast} for values in 0..255"
     return f"add {cast}"
 

@@ -50,7 +50,7 @@ def default_opset(model: ModelProto) -> int | None:
 def needs(plan: Plan, *sides: Side) -> int:
     """The lowest ai.onnx opset that the steps (of these sides) can be written for; 0 without steps."""
     steps = [step for step in plan.steps if not sides or step.side in sides]
-    return max((step.step.min_opset for step in steps), default=0)
+    return max((step.step.needed_opset for step in steps), default=0)
 
 
 def restamped(model: ModelProto, opset: int) -> ModelProto:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from onnxprep.errors import ParityError
-from onnxprep.tensor import Array, dtype_name
+from onnxprep.tensor import NARROW, Array, dtype_name
 
 _MAX_BYTES = 2**30
 
@@ -58,20 +58,28 @@ def _texts(written: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
 def _numbers(written: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
     dtype = np.dtype(str(written["dtype"]))
     size = math.prod(shape) * dtype.itemsize
-    if dtype.kind not in "biuf" or min(shape, default=0) < 0 or size > _MAX_BYTES:
+    if not (dtype.kind in "biuf" or _is_narrow(dtype)) or min(shape, default=0) < 0 or size > _MAX_BYTES:
         raise ValueError(f"{dtype} {shape}")
     inflate = zlib.decompressobj()
     content = inflate.decompress(base64.b64decode(written["zlib"], validate=True), max(size, 1))
     if len(content) != size or not inflate.eof or inflate.unused_data:
         raise ValueError(f"the content is not {size} bytes long")
-    return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+    return np.frombuffer(content, _little(dtype)).astype(dtype).reshape(shape)
+
+
+def _is_narrow(dtype: np.dtype[Any]) -> bool:
+    """Whether it is a float that NumPy knows through ml_dtypes."""
+    return dtype.name in NARROW
+
+
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if _is_narrow(dtype) else dtype.newbyteorder("<")  # those have one byte order, this machine's
 
 
 def _content(array: Array) -> bytes:
     if dtype_name(array) == "string":
         return json.dumps([str(item) for item in array.ravel()]).encode()
-    little = array.dtype.newbyteorder("<")
-    return np.ascontiguousarray(array, dtype=little).tobytes()
+    return np.ascontiguousarray(array, dtype=_little(array.dtype)).tobytes()
 
 
 def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str:
@@ -81,6 +89,8 @@ def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str
     """
     if dtype_name(got) != dtype_name(expected) or got.shape != expected.shape:
         return f"{dtype_name(got)}{list(got.shape)} instead of {dtype_name(expected)}{list(expected.shape)}"
+    if _is_narrow(got.dtype):
+        got, expected = (array.astype(np.float32) for array in (got, expected))  # exact
     differing = _differing(got, expected, tolerance)
     count = int(np.count_nonzero(differing))
     if not count:

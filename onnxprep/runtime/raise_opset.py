@@ -16,7 +16,7 @@ from onnxprep.graph.signature import signature
 from onnxprep.runtime.arrays import first_difference
 from onnxprep.runtime.session import Session
 from onnxprep.spec.plan import PlannedStep
-from onnxprep.tensor import Array, TensorSpec
+from onnxprep.tensor import NARROW, Array, TensorSpec
 
 _SEEDS = (1, 2, 3)
 _DEFAULT_LENGTH = 2  # for an axis of unknown length
@@ -42,7 +42,7 @@ def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) ->
     own, needed = default_opset(model), needs(fitted.plan)
     if own is None or own >= needed:
         return Raised(model)
-    step = next(step for step in fitted.plan.steps if step.step.min_opset > own)
+    step = next(step for step in fitted.plan.steps if step.step.needed_opset > own)
     try:
         return _raised(model, own, needed, step, folder, upgrade=upgrade)
     except ContractError as error:
@@ -58,7 +58,7 @@ def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, folder:
         return Raised(model, needed, "restamped, proven equal")
     if not upgrade:
         raise ContractError(
-            f"`{step.name}` needs opset {step.step.min_opset}, the model has {own}",
+            f"`{step.name}` needs opset {step.step.needed_opset}, the model has {own}",
             at=step.path,
             expected=f"a model whose number can be raised to {needed} without a change of meaning",
             got="; ".join(reasons[:4]),
@@ -100,6 +100,6 @@ def _random(rng: np.random.Generator, spec: TensorSpec) -> Array:
         dtype = np.dtype(spec.dtype)
     except TypeError:
         raise ContractError(f"has an input of {spec.dtype}, which cannot be made up for a comparison") from None
-    if dtype.kind == "f":
+    if dtype.kind == "f" or spec.dtype in NARROW:
         return np.asarray(rng.standard_normal(shape)).astype(dtype)
     return np.asarray(rng.integers(0, 2, shape)).astype(dtype)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from onnx import ModelProto
+from onnx import ModelProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from onnxprep.errors import ContractError, UsageError
-from onnxprep.tensor import Array
+from onnxprep.tensor import NARROW, Array
 
 CPU = "CPUExecutionProvider"
+_NARROW = {f"tensor({name.replace('_', '')})": np.dtype(name) for name in NARROW}
+"""ORT's names of floats that it neither takes from NumPy nor gives to it."""
 _SILENT = 4  # its log holds names from the model, unescaped; what matters is in the error that it raises
 _STATES: tuple[type[Exception], ...] = tuple(
     state
@@ -63,6 +67,11 @@ class Session:
             self._session = ort.InferenceSession(source, options, providers=list(known(providers)), enable_fallback=0)
             self.inputs = {value.name: tuple(value.shape) for value in self._session.get_inputs()}
             self.outputs = [value.name for value in self._session.get_outputs()]
+            self._narrow = {
+                value.name: _NARROW[value.type]
+                for value in (*self._session.get_inputs(), *self._session.get_outputs())
+                if value.type in _NARROW
+            }
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except _ERRORS as error:
             got = _on_one_line(error, str(source) if called else "", called)
@@ -77,10 +86,35 @@ class Session:
         """
         names = self.outputs if outputs is None else list(outputs)
         try:
-            results = self._session.run(names, dict(feeds), _quiet())
+            if self._narrow.keys() & {*names, *feeds}:
+                results = self._run_narrow(names, feeds)
+            else:
+                results = self._session.run(names, dict(feeds), _quiet())
         except _ERRORS as error:
             raise _not_run(error) from None
         return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+
+    def _run_narrow(self, names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        """Narrow floats pass as the bytes that they are."""
+        given = {name: self._value(name, array) for name, array in feeds.items()}
+        made = self._session.run_with_ort_values(list(names), given, _quiet())
+        return [self._array(name, value) for name, value in zip(names, made, strict=True)]
+
+    def _value(self, name: str, array: Array) -> ort.OrtValue:
+        if name not in self._narrow:
+            return ort.OrtValue.ortvalue_from_numpy(array)
+        dtype = self._narrow[name]
+        if array.dtype != dtype:
+            raise TypeError(f"{name} is {array.dtype}, not {dtype}")
+        bits = np.ascontiguousarray(array).view(f"u{dtype.itemsize}").reshape(array.shape)
+        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, helper.np_dtype_to_tensor_dtype(dtype))
+
+    def _array(self, name: str, value: ort.OrtValue) -> Array:
+        if name not in self._narrow:
+            return np.asarray(value.numpy())
+        dtype, shape = self._narrow[name], tuple(value.shape())
+        content = ctypes.string_at(value.data_ptr(), math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _not_run(error: BaseException) -> ContractError:
