@@ -171,7 +171,7 @@ class Step(BaseModel):
         min_opset: lowest ai.onnx opset ``emit`` can write for.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     operation: ClassVar[str]
     claims: ClassVar[Mapping[str, Claim]]

@@ -197,7 +197,7 @@ def test_signature_of_everything_a_model_may_take() -> None:
     found = signature(odd_inputs())
     assert found.inputs == {
         "a": floats(None, 3), "b": TensorSpec("bfloat16", None), "c": TensorSpec("string", ()),
-        "e": TensorSpec("float8e4m3fn", (None, "h", 0)),
+        "e": TensorSpec("float8_e4m3fn", (None, "h", 0)),
     }  # fmt: skip
     assert found.outputs == {"y": TensorSpec("float32", None)}
 
