@@ -5,119 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from awkward import MODELS
-from onnx import ModelProto, checker
+from awkward import MODELS, graph, info, node
+from battery import LIGHT, ROWS, around, fitted
+from onnx import ModelProto, checker, helper
 from plans import Add, Both, Flip, Newer, Nothing, Scale, planned, run
 
 from onnxprep.errors import ContractError
 from onnxprep.graph.attach import attach
-from onnxprep.graph.contract import bind, unify
 from onnxprep.graph.metadata import nodes_digest, onnxprep_nodes
 from onnxprep.graph.names import tensor_names
 from onnxprep.graph.parse import parse
 from onnxprep.graph.signature import signature
 from onnxprep.graph.standalone import standalone
-from onnxprep.spec.plan import Plan
 from onnxprep.steps.image.normalize.float32 import Normalize
 from onnxprep.tensor import Array, TensorSpec
 
-LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("light_*.onnx"))
 IMAGENET = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), like="torchvision-v1")
-ROWS = TensorSpec("float32", ("N", 3))
 FEED = np.random.default_rng(3).standard_normal((2, 3)).astype(np.float32)
-NAMINGS = ("fresh", "old")
-
-
-def fitted(plan: Plan, model: ModelProto) -> Plan:
-    contract = unify(plan, signature(model))
-    return bind(plan, contract.bindings, contract.theirs)
-
-
-def around(model: ModelProto, naming: str) -> Plan:
-    """Every input scaled but masks, every output named, the last one scaled; ``old``: the model's own names for ours."""
-    known = signature(model)
-    fed = [name for name in known.inputs if name != "mask"]
-    ours = {name: name if naming == "old" else f"in_{name}" for name in fed}
-    given = {name: f"out_{name}" for name in known.outputs}
-    last = list(given)[-1]
-    scaled = last if naming == "old" and last not in fed else "scaled"
-    return planned(
-        {ours[name]: ROWS if known.inputs[name].shape != (2, 3) else TensorSpec("float32", (2, 3)) for name in fed},
-        [(f"pre_{name}", Scale(), (ours[name],)) for name in fed],
-        model,
-        {name: f"pre_{name}" for name in fed},
-        {value: name for name, value in given.items()},
-        [(scaled, Scale(), (given[last],))],
-        [*given.values(), f"pre_{fed[0]}", scaled],
-    )
-
-
-def expected(model: ModelProto, plan: Plan, others: dict[str, Array]) -> dict[str, Array]:
-    """The three parts one after the other, each as its own model."""
-    before = {name: FEED * np.float32(2) + np.float32(0.5) for name in plan.feeds.values()}
-    body = run(model, {**{name: before[value] for name, value in plan.feeds.items()}, **others})
-    found = {value: body[name] for value, name in plan.gives.items()}
-    (step,) = plan.side("post")
-    found[step.outputs[0]] = found[step.inputs[0]] * np.float32(2) + np.float32(0.5)
-    values = {**before, **found}
-    return {name: values[name] for name in plan.outputs}
-
-
-def others(model: ModelProto) -> dict[str, Array]:
-    """Feeds of inputs that stay as they are."""
-    rest = {"mask": FEED, "parts": [FEED, FEED]}
-    return {info.name: rest[info.name] for info in model.graph.input if info.name in rest}
 
 
 def same_bits(got: dict[str, Array], wanted: dict[str, Array]) -> None:
     for name, array in wanted.items():
         assert got[name].dtype == array.dtype, name
         assert got[name].tobytes() == array.tobytes(), name
-
-
-@pytest.mark.parametrize("naming", NAMINGS)
-@pytest.mark.parametrize("case", MODELS)
-def test_awkward_model_runs_as_its_parts(case: str, naming: str) -> None:
-    model = MODELS[case]()
-    untouched = model.SerializeToString()
-    plan = fitted(around(model, naming), model)
-    joined = attach(model, plan)
-    assert model.SerializeToString() == untouched, "the argument was changed"
-    assert attach(model, plan).SerializeToString() == joined.SerializeToString()
-    feeds = {**dict.fromkeys(plan.inputs, FEED), **others(model)}
-    got = run(joined, feeds)
-    assert list(got)[: len(plan.outputs)] == list(plan.outputs)
-    same_bits(got, expected(model, plan, others(model)))
-
-
-MOVED = ("collision_only_inside_a_branch", "collision_with_everything", "training_info")
-"""Models that use the tests' own names: there tensors of the body are renamed, on purpose."""
-
-
-@pytest.mark.parametrize("case", [case for case in MODELS if case not in MOVED])
-def test_every_field_of_the_body_stays(case: str) -> None:
-    """Field by field of model and graph; only inputs, outputs, the types of what we feed, and our nodes may differ."""
-    model = MODELS[case]()
-    joined = attach(model, fitted(around(model, "fresh"), model))
-    for part, other, ours in ((model, joined, {"graph", "opset_import"}), (model.graph, joined.graph, {"node", "input", "output", "value_info"})):  # fmt: skip
-        for field in part.DESCRIPTOR.fields:
-            if field.name not in ours:
-                before, after = ({f.name: v for f, v in p.ListFields()}.get(field.name) for p in (part, other))
-                assert str(before) == str(after), field.name
-    if model.opset_import[0].domain != "ai.onnx.ml":
-        assert list(joined.opset_import) == list(model.opset_import)
-    body = [node for node in joined.graph.node if not node.name.startswith("onnxprep/")]
-    assert [n.SerializeToString() for n in body] == [n.SerializeToString() for n in model.graph.node]
-    kept = list(joined.graph.value_info)[: len(model.graph.value_info)]
-    assert kept == list(model.graph.value_info)
-    assert {i.name for i in joined.graph.input} >= {i.name for i in model.graph.input} - {
-        "x",
-        "z",
-        "spare",
-        "gpu_0/data:0",
-    }
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda path: path.stem)
@@ -234,6 +145,18 @@ def test_symbols_that_are_not_the_same_length_do_not_share_a_name() -> None:
     assert [d.dim_param for d in scaled.type.tensor_type.shape.dim] == ["batch", "N"], "what the model gives is theirs"
     paired = attach(relu(), around(relu(), "fresh")).graph.input[0]
     assert paired.type.tensor_type.shape.dim[0].dim_param == "N", "the same axis on both sides"
+
+
+def test_symbols_inside_sequences_are_the_models_too() -> None:
+    kind = helper.make_sequence_type_proto(helper.make_optional_type_proto(helper.make_tensor_type_proto(1, ["N", 3])))
+    made = graph(
+        [node("Relu", ["x"], ["y"])], [info("x", ("M", 3)), helper.make_value_info("parts", kind)], [info("y")]
+    )
+    model = relu()
+    model.graph.CopyFrom(made)
+    plan = planned({"image": ROWS}, [("s", Scale(), ("image",))], model, {"x": "s"}, {"y": "y"}, (), ["y"])
+    joined = attach(model, fitted(plan, model))
+    assert joined.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "onnxprep_N", "their N is another length"
 
 
 def test_renaming_reaches_every_place() -> None:

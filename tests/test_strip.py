@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from awkward import MODELS, graph, info, model, node, weights
+from battery import LIGHT, ROWS, around, exported, fitted
 from onnx import ModelProto, checker, numpy_helper
 from plans import Flip, Newer, Nothing, Scale, planned, run
-from test_attach import IMAGENET, LIGHT, NAMINGS, ROWS, around, fitted, relu
+from test_attach import IMAGENET, relu
 
 from onnxprep.errors import ContractError
 from onnxprep.graph import metadata
@@ -23,25 +24,6 @@ from onnxprep.graph.undo import record, strip
 from onnxprep.spec.plan import Plan
 from onnxprep.step import Step
 from onnxprep.tensor import Array, TensorSpec
-
-
-def exported(made: ModelProto, data: bytes, joined: ModelProto, **more: str) -> ModelProto:
-    """What export writes, read again."""
-    stored = {metadata.SPEC: "{}", metadata.UNDO: record(made, sha256(data), keys=tuple(more)), **more}
-    metadata.write(joined, stored)
-    return parse(joined.SerializeToString())
-
-
-@pytest.mark.parametrize("naming", NAMINGS)
-@pytest.mark.parametrize("case", MODELS)
-def test_awkward_model_comes_back(case: str, naming: str) -> None:
-    made = MODELS[case]()
-    data = made.SerializeToString()
-    joined = attach(made, fitted(around(made, naming), made))
-    stripped = strip(exported(made, data, joined, **{"Image.BitmapPixelFormat": "Rgb8"}))
-    assert stripped.data == data
-    assert stripped.exact
-    assert not stripped.reason
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda path: path.stem)

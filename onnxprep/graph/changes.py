@@ -14,8 +14,8 @@ from onnx import AttributeProto, NodeProto
 from onnx.defs import OpSchema
 from onnx.helper import get_attribute_value
 
-REVIEWED_TO = 26
-"""Newest opset whose changelog these tables cover."""
+REVIEWED_FROM, REVIEWED_TO = 7, 26
+"""Oldest and newest opset whose changelogs these tables cover; ONNX Runtime promises nothing below 7 either."""
 
 _HARMLESS_ADDITIONS: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("ArgMax", 12): ("select_last_index",), ("ArgMin", 12): ("select_last_index",),

@@ -56,8 +56,8 @@ def _model(
     crossing: Mapping[str, ValueInfoProto] = MappingProxyType({}),
 ) -> ModelProto:
     made = {name for node in nodes for name in node.output}
-    known = {**crossing, **_known(model)}
     needed = dict.fromkeys(name for node in nodes for name in _read(node) if name not in made)
+    known = {**_weights(model, needed), **crossing, **_known(model)}
     inputs = [_without_negatives(known[name]) for name in needed if name in known]
     graph = helper.make_graph(nodes, f"onnxprep.{side}", inputs, outputs)
     return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
@@ -66,6 +66,14 @@ def _model(
 def _known(model: ModelProto) -> Mapping[str, ValueInfoProto]:
     graph = model.graph
     return {info.name: info for infos in (graph.value_info, graph.output, graph.input) for info in infos}
+
+
+def _weights(model: ModelProto, wanted: Iterable[str]) -> Mapping[str, ValueInfoProto]:
+    """Types of initializers that our nodes read: an output of the model may be one, and no ValueInfo tells of it."""
+    graph, names = model.graph, set(wanted)
+    found = [(t.name, t.data_type, t.dims) for t in graph.initializer if t.name in names]
+    found += [(t.values.name, t.values.data_type, t.dims) for t in graph.sparse_initializer if t.values.name in names]
+    return {name: helper.make_tensor_value_info(name, kind, dims) for name, kind, dims in found}
 
 
 def _without_negatives(info: ValueInfoProto) -> ValueInfoProto:

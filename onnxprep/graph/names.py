@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto
 
 PREFIX = "onnxprep/"
 """What the names of our nodes and of the tensors between them begin with."""
@@ -78,14 +78,21 @@ def any_of_ours(model: ModelProto) -> bool:
 
 
 def symbols(model: ModelProto) -> set[str]:
-    """Every symbolic dimension the model declares, at any depth."""
+    """Every symbolic dimension the model declares, at any depth, inside sequences and optionals too."""
     return {
-        dim.dim_param
-        for graph in graphs(model)
-        for info in _infos(graph)
-        for dim in info.type.tensor_type.shape.dim
-        if dim.dim_param
+        dim.dim_param for graph in graphs(model) for info in _infos(graph) for dim in _dims(info.type) if dim.dim_param
     }
+
+
+def _dims(kind: TypeProto) -> Iterator[TensorShapeProto.Dimension]:
+    """The dimensions of a type, or of what it holds."""
+    which = kind.WhichOneof("value")
+    if which in ("tensor_type", "sparse_tensor_type"):
+        yield from getattr(kind, which).shape.dim
+    elif which in ("sequence_type", "optional_type"):
+        yield from _dims(getattr(kind, which).elem_type)
+    elif which == "map_type":
+        yield from _dims(kind.map_type.value_type)
 
 
 def rename(model: ModelProto, to: Mapping[str, str]) -> None:

@@ -83,6 +83,8 @@ def restampable(model: ModelProto, to_opset: int) -> list[str]:
     reasons: dict[str, None] = {}
     if own > to_opset:
         reasons[f"the model's opset {own} is higher"] = None
+    if own < changes.REVIEWED_FROM:
+        reasons[f"opset {own} is older than what was reviewed ({changes.REVIEWED_FROM})"] = None
     if to_opset > changes.REVIEWED_TO:
         reasons[f"opset {to_opset} is newer than what was reviewed ({changes.REVIEWED_TO})"] = None
     if model.functions:

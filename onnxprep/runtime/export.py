@@ -24,6 +24,7 @@ from onnxprep.runtime import golden
 from onnxprep.runtime.beside import refuse_unreachable, weights
 from onnxprep.runtime.files import Draft, check_output
 from onnxprep.runtime.given import GivenFiles
+from onnxprep.runtime.newest import refuse_newer
 from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
@@ -111,6 +112,7 @@ def export(
         below = read_underlying(source, on_top=stack)
         read += weights(below.model, source)
         check_output(target, read, force=force)
+        refuse_newer(below.model)
         refuse_unreachable(below.model, source, target)
     with report.timed("plan"):
         fitted = fit(loaded, below.model, strict=strict)

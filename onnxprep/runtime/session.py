@@ -168,4 +168,4 @@ def _utf8(path: Path) -> str:
 def _on_one_line(error: BaseException, path: str = "", called: str = "") -> str:
     text = str(error).replace(path, called) if path else str(error)
     text = " ".join(text.split()) or type(error).__name__
-    return text if len(text) <= 400 else text[:397] + "..."
+    return text if len(text) <= 400 else f"{text[:120]} ... {text[-275:]}"  # the reason stands at the end

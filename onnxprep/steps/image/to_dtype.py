@@ -77,11 +77,15 @@ class ToDtype(Step):
         source = x.spec.dtype
         if source == self.dtype:
             return x
+        bare = source == "float16" and op.opset < 12
+        if bare:
+            # no float16 kernels there: Casts put around a Max or Clip would merge with those behind the model's last node
+            x = op.Reshape(x, op.Shape(x))
         if self.dtype in _INTEGERS and source != "bool" and not np.can_cast(source, self.dtype, "safe"):
             x = self._clipped(op, x)
         elif self.dtype in _LARGEST:
             x = op.Where(op.IsNaN(x), x, op.Clip(x, *(op.float32(end * _LARGEST[self.dtype]) for end in (-1, 1))))
-        elif source in _FLOATS or source == "int64":
+        elif (source in _FLOATS and not bare) or source == "int64":
             # a pass that changes nothing: ONNX Runtime would merge this Cast into one before it and round only once
             x = op.Max(x, x)
         y = op.Cast(x, to=self.dtype)
