@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from onnx import ModelProto, NodeProto, ValueInfoProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from onnxprep.emit import type_proto
+from onnxprep.graph.external import tensors_in
 from onnxprep.tensor import TensorSpec
 
 
@@ -42,6 +43,33 @@ def cut_declared(
     known = _known(model)
     outputs = [_without_negatives(info) for name, info in known.items() if name in made]
     return _model(model, side, nodes, outputs, crossing)
+
+
+def cut_back(model: ModelProto, outputs: Mapping[str, str]) -> ModelProto | None:
+    """All that leads to some tensors, whatever its nodes are called: other tools rename, fuse and fold them.
+
+    Args:
+        model: an augmented model that another tool has changed.
+        outputs: the tensors to look at, with their dtypes; those that nothing makes are left out.
+
+    Output: a model of its own, or None where there is nothing to look at, or where a constant lies in another file.
+    """
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    needed, open_ends = dict[str, None](), [name for name in outputs if name in makers]
+    wanted = [helper.make_value_info(name, type_proto(TensorSpec(outputs[name]))) for name in open_ends]
+    while open_ends:
+        name = open_ends.pop()
+        if name not in needed:
+            needed[name] = None
+            open_ends += _read(makers[name]) if name in makers else ()
+    nodes = [node for node in model.graph.node if any(name in needed for name in node.output)]
+    constants = [weight for weight in model.graph.initializer if weight.name in needed]
+    if not wanted or any(part.data_location == TensorProto.EXTERNAL for part in (*constants, *tensors_in(nodes))):
+        return None
+    held = {weight.name for weight in constants}
+    inputs = [_without_negatives(info) for info in model.graph.input if info.name in needed and info.name not in held]
+    graph = helper.make_graph(nodes, "onnxprep.back", inputs, wanted, constants)
+    return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 
 def _nodes(model: ModelProto, side: str) -> list[NodeProto]:

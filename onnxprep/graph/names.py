@@ -6,12 +6,15 @@ model-local functions are namespaces of their own and are left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto
 
 PREFIX = "onnxprep/"
 """What the names of our nodes and of the tensors between them begin with."""
+
+_RENAMED = re.compile(r"(.{1,200}?)onnxprep/(?:pre|post)\.\d+\.", re.DOTALL)
 
 
 def is_ours(node: NodeProto) -> bool:
@@ -75,6 +78,12 @@ def any_of_ours(model: ModelProto) -> bool:
     """Whether a node or a tensor, at any depth, is called as only ours are."""
     nodes = (node.name for graph in graphs(model) for node in graph.node)
     return any(name.startswith(PREFIX) for found in (tensor_names(model), nodes) for name in found)
+
+
+def put_before(name: str) -> str | None:
+    """What another tool has put before a name of ours; None where the name is not one of these."""
+    found = _RENAMED.match(name)
+    return None if found is None else found.group(1)
 
 
 def symbols(model: ModelProto) -> set[str]:

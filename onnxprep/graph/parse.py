@@ -8,6 +8,8 @@ from onnx import ModelProto
 
 from onnxprep.errors import ContractError
 
+_ORT_FORMAT = b"ORTM"  # the identifier of its flatbuffer
+
 
 def parse(data: bytes) -> ModelProto:
     """The model that the bytes hold; external data stays where it is.
@@ -15,6 +17,7 @@ def parse(data: bytes) -> ModelProto:
     Raises:
         ContractError: the bytes are no ONNX model, or one that is damaged.
     """
+    refuse_ort_format(data)
     try:
         model = ModelProto.FromString(data)
     except DecodeError as error:
@@ -27,6 +30,21 @@ def parse(data: bytes) -> ModelProto:
         )
     refuse_unreadable(model)
     return model
+
+
+def is_ort_format(data: bytes) -> bool:
+    """Whether ONNX Runtime has written this in its own format."""
+    return data[4:8] == _ORT_FORMAT
+
+
+def refuse_ort_format(data: bytes) -> None:
+    """Raises a ContractError for a file in ONNX Runtime's own format: only a session reads that."""
+    if is_ort_format(data):
+        raise ContractError(
+            "is not an ONNX model: it is in ONNX Runtime's own format",
+            expected="the .onnx file that it was made from",
+            hint="`onnxprep run` takes an exported model in this format, too; all else needs the .onnx file",
+        )
 
 
 def refuse_unreadable(model: ModelProto) -> None:

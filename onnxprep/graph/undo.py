@@ -16,6 +16,7 @@ from onnx import ModelProto, OperatorSetIdProto, ValueInfoProto
 from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names
 from onnxprep.graph.attach import BODY
+from onnxprep.graph.lost import refuse_renamed, renamed
 from onnxprep.graph.parse import refuse_unreadable
 from onnxprep.graph.signature import initialized_names
 from onnxprep.graph.stack import unstack
@@ -109,6 +110,7 @@ def strip(model: ModelProto) -> Stripped:
     """
     refuse_unreadable(model)
     entry = _read_record(model)
+    refuse_renamed(model)
     copy = ModelProto()
     copy.CopyFrom(model)
     try:
@@ -147,7 +149,7 @@ def _text(message: ValueInfoProto | OperatorSetIdProto) -> str:
 def _read_record(model: ModelProto) -> dict[str, Any]:
     text = metadata.read(model).get(metadata.UNDO)
     if text is None:
-        if not names.any_of_ours(model):
+        if not names.any_of_ours(model) and renamed(model) is None:
             raise ContractError("has no onnxprep steps", at="model", expected="a model that onnxprep exported")
         raise ContractError(
             "has onnxprep steps, but not the record of what it was before", at="model",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
-from onnxprep.errors import ContractError
+from onnxprep.errors import ContractError, OnnxprepError
 from onnxprep.graph import undo
 from onnxprep.graph.standalone import standalone
 from onnxprep.runtime.beside import weights
@@ -47,5 +48,18 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.St
         raise error.told_as(ContractError, at=at) from None
     with Draft(target) as draft:
         draft.write(stripped.data)
+        if stripped.state == "changed":
+            stripped = replace(stripped, reason=stripped.reason + _not_loading(draft.path, target))
         draft.keep()
     return stripped
+
+
+def _not_loading(path: Path, target: Path) -> str:
+    """A body that another tool has changed may not take any more what the original took."""
+    from onnxprep.runtime.session import Session  # noqa: PLC0415  # a faithful strip starts no onnxruntime
+
+    try:
+        Session(path, called=str(target))
+    except OnnxprepError as error:
+        return f"; {error.problem}: {error.got}"
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from onnx import ModelProto, helper
 from onnxprep.errors import ContractError, SpecError
 from onnxprep.graph import metadata, undo
 from onnxprep.graph.external import locations
+from onnxprep.graph.lost import refuse_lost, renamed
 from onnxprep.graph.opset import default_opset
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.files import read_model
@@ -32,14 +34,15 @@ def inspect(path: Path) -> dict[str, Any]:
         ContractError: it is not a model, or holds no spec.
     """
     model, data = read_model(path)
+    refuse_lost(model, str(path))
     stored = metadata.read(model)
     spec = stored_spec(stored, str(path))
     described = signature(model)
     found: dict[str, Any] = {
         "file": f"{path}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]}",
-        "spec": f"{spec.name or 'unnamed'}, digest {spec.digest[:16]}, format 1, {stored.get(metadata.WRITER, '')}",
+        "spec": f"{spec.name or 'unnamed'}, digest {_digest(spec, stored)}, format 1, {stored.get(metadata.WRITER, '')}",
         "model": f"opset {default_opset(model)}, IR {model.ir_version}, {len(model.graph.node)} nodes, "
-        f"{len(metadata.onnxprep_nodes(model))} of them ours",
+        f"{_ours(model, stored)}",
         "inputs": [f"{name}: {_declared(spec, name, tensor)}" for name, tensor in described.inputs.items()],
         "preprocess": [_entry(entry) for entry in spec.preprocess],
         "postprocess": [_entry(entry) for entry in spec.postprocess],
@@ -55,12 +58,28 @@ def inspect(path: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
+def _digest(spec: Spec, stored: Mapping[str, str]) -> str:
+    """The digest of the text that is there, which should be the recorded one."""
+    recorded = stored.get(metadata.DIGEST, "none")
+    changed = "" if spec.digest == recorded else f" (altered since export: {recorded[:16]} was recorded)"
+    return f"{spec.digest[:16]}{changed}"
+
+
+def _ours(model: ModelProto, stored: Mapping[str, str]) -> str:
+    """How many nodes are ours, and whether they are those that export wrote."""
+    prefix = renamed(model)
+    if prefix is not None:
+        return f"ours renamed to {prefix}onnxprep/... since export"
+    changed = "" if metadata.nodes_digest(model) == stored.get(metadata.NODES) else ", changed since export"
+    return f"{len(metadata.onnxprep_nodes(model))} of them ours{changed}"
+
+
 def _strip(model: ModelProto) -> str:
     """What ``strip`` would give: tried, since other tools may have been at the file."""
     try:
         stripped = undo.strip(model)
     except ContractError as error:
-        return f"is not possible: {error.at} {error.problem}"
+        return f"is not possible: {'' if error.at == 'model' else f'{error.at} '}{error.problem}"
     if stripped.exact:
         return "gives the original file, byte for byte"
     return f"gives {'an equal model' if stripped.state == 'equal' else 'another model'}: {stripped.reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed
 
 import numpy as np
@@ -10,6 +10,8 @@ from onnx import AttributeProto, NodeProto, TensorProto, numpy_helper
 
 from onnxprep.errors import ParityError
 from onnxprep.graph.external import tensors_in
+from onnxprep.graph.lost import LAST
+from onnxprep.graph.notes import plain
 from onnxprep.runtime import arrays
 
 DAMAGED = "the file was changed or damaged after export; export it again"
@@ -28,21 +30,38 @@ def refuse_outside(ours: Sequence[NodeProto]) -> None:
     """
     for node in ours:
         if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors_in([node])):
-            raise ParityError("keeps its constant in another file", at=node.name, hint=DAMAGED)
+            raise ParityError("keeps its constant in another file", at=node.name, hint=f"{DAMAGED}, and {LAST}")
 
 
-def first_difference(got: Sequence[NodeProto], expected: Sequence[NodeProto], writer: str) -> None:
-    """Raises a ParityError for the first of our nodes that is not as expected; nothing where all are."""
-    own = own_writer()
-    hint = DAMAGED if writer == own else f"compared with what {own} makes; the file was written by {writer}"
-    for found, wanted in zip(got, expected, strict=False):
-        if found != wanted:
-            raise ParityError(
-                f"is not as the spec makes it: {difference(found, wanted)}", at=wanted.name or found.name, hint=hint
-            )
-    if len(got) != len(expected):
-        extra = (list(got) + list(expected))[min(len(got), len(expected))]
-        raise ParityError(f"{len(got)} nodes instead of {len(expected)}", at=extra.name, hint=hint)
+def compared(got: Sequence[NodeProto], expected: Sequence[NodeProto], writer: str) -> str:
+    """In what our nodes differ without computing anything else: in order, or in notes and spellings.
+
+    Raises:
+        ParityError: the first of the expected nodes that is gone or another, or one that is not expected.
+    """
+    found, wanted = ({node.name: node for node in nodes} for nodes in (got, expected))
+    gone = [name for name in wanted if name not in found]
+    new = [node.name for k, node in enumerate(got) if node.name not in wanted or found[node.name] is not got[k]]
+    other = [name for name in wanted if name in found and plain(found[name]) != plain(wanted[name])]
+    if gone or new or other:
+        first = next((name for name in wanted if name in (*gone, *other)), new[0] if new else "")
+        own = own_writer()
+        raise ParityError(
+            f"{_told(first, found, wanted)}; of our {len(expected)} nodes {len(gone)} are gone and {len(other)} changed, "
+            f"{len(new)} are new", at=first,
+            hint=DAMAGED if writer == own else f"compared with what {own} makes; the file was written by {writer}",
+        )  # fmt: skip
+    if list(found) != list(wanted):
+        return "in another order"
+    return "written in another way" if list(got) != list(expected) else ""
+
+
+def _told(name: str, found: Mapping[str, NodeProto], wanted: Mapping[str, NodeProto]) -> str:
+    if name not in found:
+        return "is gone"
+    if name not in wanted or plain(found[name]) == plain(wanted[name]):
+        return "was not made by export"
+    return f"is not as the spec makes it: {difference(found[name], wanted[name])}"
 
 
 def difference(found: NodeProto, wanted: NodeProto) -> str:
@@ -58,7 +77,8 @@ def difference(found: NodeProto, wanted: NodeProto) -> str:
         other = theirs.get(attribute.name)
         if other != attribute:
             return f"attribute {attribute.name}" + ("" if other is None else _attribute_difference(other, attribute))
-    return "attributes differ"
+    known = {attribute.name for attribute in wanted.attribute}
+    return ", ".join(f"attribute {name} is new" for name in theirs if name not in known) or "attributes differ"
 
 
 def _attribute_difference(found: AttributeProto, wanted: AttributeProto) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from onnxprep.errors import UsageError
+from onnxprep.graph import metadata
+from onnxprep.graph.lost import refuse_lost
+from onnxprep.graph.parse import is_ort_format
 from onnxprep.runtime.callers import Callers, Function
-from onnxprep.runtime.files import is_file
+from onnxprep.runtime.files import is_file, read_bytes, read_model
 from onnxprep.runtime.inputs import checked, refuse_unknown
 from onnxprep.runtime.session import Session
 from onnxprep.runtime.stored import stored_spec
@@ -43,6 +46,8 @@ class Pipeline:
             raise UsageError("there is no such file", at=str(path), expected="an augmented model")
         self._again = functools.partial(Pipeline, path, providers, threads=threads, callers=callers)
         self._session = Session(self.path, providers, threads=threads)
+        if metadata.SPEC not in self._session.metadata and not is_ort_format(read_bytes(self.path)):
+            refuse_lost(read_model(self.path)[0], str(path))
         self.spec = stored_spec(self._session.metadata, str(path))
         self._callers = Callers(self.spec, callers)
         self._callers.check()

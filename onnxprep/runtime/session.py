@@ -123,6 +123,11 @@ def _not_run(error: BaseException) -> ContractError:
     if step is None:
         return ContractError("ONNX Runtime does not run it", got=_on_one_line(error))
     side, index, name = step.groups()
+    if "re-use buffer" in str(error):  # ONNX Runtime trusts the lengths that a file declares of its tensors
+        return ContractError(
+            f"`{name}` makes another shape than the file declares", at=f"{side}process[{index}]", got=_on_one_line(error),
+            hint="a tool has inferred shapes, wrongly: use the file as it was exported",
+        )  # fmt: skip
     problem = f"`{name}` does not work on this input: too small for it, or another number of channels"
     return ContractError(problem, at=f"{side}process[{index}]", got=_on_one_line(error))
 

@@ -20,4 +20,5 @@ def read_underlying(path: Path, *, on_top: bool = False) -> Underlying:
     try:
         return underlying(model, data, on_top=on_top)
     except ContractError as error:
-        raise error.inside(str(path)) from None
+        at = str(path) if error.at == "model" else f"{path}: {error.at}"
+        raise error.told_as(ContractError, at=at) from None

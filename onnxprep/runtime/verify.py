@@ -12,9 +12,11 @@ from onnx import ModelProto
 
 from onnxprep.errors import ContractError, OnnxprepError, ParityError
 from onnxprep.graph import metadata, seal
-from onnxprep.graph.parse import refuse_unreadable
+from onnxprep.graph.lost import LAST, refuse_lost
+from onnxprep.graph.parse import refuse_ort_format, refuse_unreadable
 from onnxprep.runtime import arrays, golden, nodes, wiring
 from onnxprep.runtime.files import read_bytes
+from onnxprep.runtime.holding import holding
 from onnxprep.runtime.nodes import DAMAGED
 from onnxprep.runtime.record import step_arrays
 from onnxprep.runtime.session import Session, known
@@ -23,6 +25,8 @@ from onnxprep.runtime.validate import refuse_fall_back
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.tensor import Array
+
+_OTHER_BODY = f"the steps are as exported, the body is not (a quantiser?): {LAST}"
 
 
 @dataclass
@@ -47,9 +51,18 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     _refuse_unreadable(model)
     spec = _spec(stored, str(source))
     checked.lines.append(f"spec    {stored[metadata.DIGEST][:16]}  as exported")
-    checked.lines += _nodes(model, spec, stored)
+    nodes.refuse_outside(metadata.onnxprep_nodes(model))
+    try:
+        checked.lines += _nodes(model, spec, stored)
+    except ParityError as error:
+        found = [*filter(None, [error.got]), holding(source, model, stored, asked)]
+        hint = f"{DAMAGED}, and {LAST}" if error.hint == DAMAGED else error.hint
+        raise error.told_as(ParityError, got="; ".join(found), hint=hint) from None
     try:
         _goldens(source, model, stored, asked, checked)
+    except ParityError as error:
+        changed = any(line.startswith("body ") for line in checked.lines)
+        raise error.told_as(ParityError, hint=_OTHER_BODY if changed else error.hint) from None
     except ContractError as error:
         raise error.told_as(ParityError, at=error.at or str(source), hint=error.hint or DAMAGED) from None
     return checked
@@ -57,6 +70,10 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
 
 def _model(data: bytes, at: str) -> ModelProto:
     """The model as it stands: damaged texts are for the checks to name."""
+    try:
+        refuse_ort_format(data)
+    except ContractError as error:
+        raise error.inside(at) from None
     try:
         model: ModelProto = ModelProto.FromString(data)
     except DecodeError:
@@ -78,9 +95,14 @@ def _stored(model: ModelProto, at: str) -> dict[str, str]:
         stored = metadata.read(model)
     except ContractError as error:
         raise error.told_as(ParityError, hint=DAMAGED) from None
-    if not stored and not metadata.onnxprep_nodes(model):
-        raise ContractError("holds no spec", at=at, expected="an exported model", hint="`onnxprep export` makes one")
-    return stored
+    if stored:
+        return stored
+    try:
+        refuse_unreadable(model)
+        refuse_lost(model, at)
+    except ContractError as error:  # what is left of our steps is not what was exported
+        raise error.told_as(ParityError) from None
+    raise ContractError("holds no spec", at=at, expected="an exported model", hint="`onnxprep export` makes one")
 
 
 def _spec(stored: Mapping[str, str], at: str) -> Spec:
@@ -105,7 +127,6 @@ def _spec(stored: Mapping[str, str], at: str) -> Spec:
 def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str]:
     """The steps are taken out and put in again; only where the digest differs are our nodes compared one by one."""
     ours, writer = metadata.onnxprep_nodes(model), stored.get(metadata.WRITER, "")
-    nodes.refuse_outside(ours)
     kept, same_writer = metadata.nodes_digest(model) == stored.get(metadata.NODES), writer == nodes.own_writer()
     without = wiring.stripped(model)
     lines = [f"nodes   {len(ours)} as exported"]
@@ -121,9 +142,11 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str
         problem = "the steps do not fit the body any more" if kept else "our nodes are not as exported"
         raise ParityError(problem, at=metadata.NODES, got=str(error).splitlines()[0], hint=DAMAGED) from None
     if not kept:
-        nodes.first_difference(ours, metadata.onnxprep_nodes(again), writer)
-        problem = "does not match our nodes, which are as the spec makes them"
-        raise ParityError(problem, at=metadata.NODES, hint=DAMAGED)
+        note = nodes.compared(ours, metadata.onnxprep_nodes(again), writer)
+        if not note:
+            problem = "does not match our nodes, which are as the spec makes them"
+            raise ParityError(problem, at=metadata.NODES, hint=DAMAGED)
+        lines[0] += f", {note}"
     wiring.check(model, again, plan, without.keys, same_writer=same_writer)
     return lines
 

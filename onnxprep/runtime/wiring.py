@@ -15,6 +15,7 @@ from onnxprep.graph import names, undo
 from onnxprep.graph.attach import emit, splice
 from onnxprep.graph.fit import fit
 from onnxprep.graph.image_keys import image_entries
+from onnxprep.graph.lost import refuse_renamed
 from onnxprep.graph.opset import default_opset, needs
 from onnxprep.graph.signature import initialized_names
 from onnxprep.graph.stack import stack
@@ -29,6 +30,10 @@ def stripped(model: ModelProto) -> undo.Stripped:
     Raises:
         ParityError: they cannot be taken out as they were put in.
     """
+    try:
+        refuse_renamed(model)
+    except OnnxprepError as error:
+        raise error.told_as(ParityError) from None
     try:
         return undo.strip(model)
     except OnnxprepError as error:
