@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from demo import FOLDER
 from onnx import TensorProto, helper
 
+import onnxprep
 from onnxprep.cli import main
 
 REVIEWED = Path(__file__).parent / "bad_input.md"
@@ -92,6 +93,29 @@ def link(folder: Path) -> None:
     (folder / "labels.txt").symlink_to(folder.parent / "secret.txt")
 
 
+def lost_metadata(folder: Path) -> None:
+    onnxprep.export(folder / "model.onnx", folder / "spec.yaml", folder / "served.onnx")
+    model = onnx.load(folder / "served.onnx")
+    del model.metadata_props[:]
+    (folder / "served.onnx").unlink()
+    onnx.save(model, folder / "model.onnx")
+    np.save(folder / "picture.npy", np.zeros((1, 60, 60, 3), np.uint8))
+
+
+def changed_since(folder: Path) -> None:
+    onnxprep.export(folder / "model.onnx", folder / "spec.yaml", folder / "served.onnx")
+    model = onnx.load(folder / "served.onnx")
+    model.graph.initializer[0].raw_data = bytes(len(model.graph.initializer[0].raw_data))
+    (folder / "served.onnx").unlink()
+    onnx.save(model, folder / "model.onnx")
+
+
+def stamped(folder: Path, opset: int, ir: int) -> None:
+    model = onnx.load(folder / "model.onnx")
+    model.opset_import[0].version, model.ir_version = opset, ir
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+
 def wrong_training(folder: Path) -> None:
     expected = np.load(FOLDER / "expected.npy")
     expected[0, 1, 5, 7] += np.float32(0.5)
@@ -136,6 +160,16 @@ CASES: Mapping[str, Bad] = {
     "run a model without a spec": Bad(4, command="run model.onnx picture.png"),
     "inspect a model without a spec": Bad(4, command="inspect model.onnx"),
     "verify a model without a spec": Bad(4, command="verify model.onnx"),
+    # what other tools leave
+    "inspect a file that lost its metadata": Bad(4, prepare=lost_metadata, command="inspect model.onnx"),
+    "verify a file that lost its metadata": Bad(5, prepare=lost_metadata, command="verify model.onnx"),
+    "run a file that lost its metadata": Bad(4, prepare=lost_metadata, command="run model.onnx picture.npy"),
+    "strip a file that lost its metadata": Bad(4, prepare=lost_metadata, command="strip model.onnx -o out.onnx"),
+    "export over a file that lost its metadata": Bad(4, prepare=lost_metadata),
+    "export over a body that was changed since": Bad(4, prepare=changed_since),
+    "a file in ONNX Runtime's own format": Bad(4, prepare=raw("model.onnx", b"\x20\x00\x00\x00ORTM" + bytes(64))),
+    "an opset that the runtime does not load": Bad(4, prepare=lambda f: stamped(f, 28, 8)),
+    "an IR version that the runtime does not load": Bad(4, prepare=lambda f: stamped(f, 17, 99)),
     "strip a model without a spec": Bad(4, command="strip model.onnx -o out.onnx"),
     "unknown preset": Bad(2, command="new torchvison-imagenet"),
     "unknown operation asked for": Bad(2, command="steps resise"),

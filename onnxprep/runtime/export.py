@@ -112,7 +112,7 @@ def export(
         below = read_underlying(source, on_top=stack)
         read += weights(below.model, source)
         check_output(target, read, force=force)
-        refuse_newer(below.model)
+        refuse_newer(below.model, str(source))
         refuse_unreachable(below.model, source, target)
     with report.timed("plan"):
         fitted = fit(loaded, below.model, strict=strict)

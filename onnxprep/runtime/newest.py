@@ -14,14 +14,14 @@ from onnxprep.runtime.session import Session, version
 _OLD = (3, 7)  # an IR version and an opset that every ONNX Runtime loads
 
 
-def refuse_newer(model: ModelProto) -> None:
+def refuse_newer(model: ModelProto, at: str) -> None:
     """Raises a ContractError for an IR version or an ai.onnx opset that the installed onnxruntime does not load."""
     ir, opset = model.ir_version, default_opset(model)
     if _loads(ir, _OLD[1]) and (opset is None or _loads(_OLD[0], opset)):
         return
     newest_ir, newest_opset = newest()
     raise ContractError(
-        "is newer than what the installed ONNX Runtime loads", at="model",
+        "is newer than what the installed ONNX Runtime loads", at=at,
         expected=f"IR version {newest_ir} or lower and opset {newest_opset} or lower (onnxruntime {version()})",
         got=f"IR version {ir} and opset {opset}" if opset is not None else f"IR version {ir}",
         hint=f"export the model at opset {newest_opset}, or install a newer onnxruntime",
