@@ -13,12 +13,17 @@ from onnxprep.cli.group import FILE, say, say_json, tell, with_json
 @click.command("inspect")
 @click.argument("model", type=FILE)
 @click.option("--source", is_flag=True, help="Print our nodes as onnxscript code, too.")
+@click.option(
+    "--provider",
+    multiple=True,
+    help="Tell where the steps run on this onnxruntime provider; for one that is not installed, from a table of its kernels.",
+)
 @with_json
-def inspect_model(model: Path, source: bool, as_json: bool) -> None:
+def inspect_model(model: Path, source: bool, provider: tuple[str, ...], as_json: bool) -> None:
     """Print what is inside MODEL: spec, steps, inputs, outputs, proof."""
     from onnxprep.runtime.inspection import inspect, nodes_as_code
 
-    found = inspect(model)
+    found = inspect(model, provider)
     if as_json:
         say_json(found)
         return
@@ -63,7 +68,11 @@ def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: P
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--provider", multiple=True, help="Run the goldens on this onnxruntime provider; any number of times.")
+@click.option(
+    "--provider",
+    multiple=True,
+    help="Run the goldens on this onnxruntime provider and compare it with the CPU; any number of times.",
+)
 @with_json
 def verify(model: Path, provider: tuple[str, ...], as_json: bool) -> None:
     """Check MODEL's digests and run its goldens; exit 5 names the first difference."""

@@ -23,7 +23,11 @@ from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
 @click.option(
     "--expect", multiple=True, metavar="VALUE=T.npy", help="What training made of the golden, for this value."
 )
-@click.option("--provider", multiple=True, help="Load the result on this onnxruntime provider; any number of times.")
+@click.option(
+    "--provider",
+    multiple=True,
+    help="Load the result on this onnxruntime provider, too, and say where the steps run there and how far they are from the CPU's; any number of times.",
+)
 @click.option("--no-run", is_flag=True, help="Do not load the whole model in onnxruntime.")
 @click.option("--strict", is_flag=True, help="What cannot be proven about the fit is an error.")
 @click.option("--upgrade-opset", is_flag=True, help="Allow rewriting the model's body for a higher opset.")
@@ -69,7 +73,7 @@ def export(
     if as_json:
         say_json({"ok": True, **vars(report), "out": str(report.out)})
         return
-    for line in (*report.plan, *report.contract, *report.goldens):
+    for line in (*report.plan, *report.contract, *report.goldens, *report.providers):
         say(line)
     say(f"wrote {report.out}: {report.sizes[1]:,} bytes (model {report.sizes[0]:,}), spec {report.digest[:16]}")
     tell("time  " + ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items()))

@@ -21,6 +21,7 @@ from onnxprep.graph.opset import default_opset
 from onnxprep.graph.seal import SEAL, seal
 from onnxprep.graph.underlying import Underlying
 from onnxprep.runtime import golden
+from onnxprep.runtime.agreement import Images, compare
 from onnxprep.runtime.beside import refuse_unreachable, weights
 from onnxprep.runtime.files import Draft, check_output
 from onnxprep.runtime.given import GivenFiles
@@ -28,6 +29,7 @@ from onnxprep.runtime.newest import refuse_newer
 from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
+from onnxprep.runtime.session import Session
 from onnxprep.runtime.spill import SideFiles, spill
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.runtime.validate import check_nodes, load
@@ -46,6 +48,7 @@ class Report:
         contract: how steps and model meet.
         warnings: what could not be proven.
         goldens: one line per recorded sample.
+        providers: for every provider that was asked for, where the steps run and how far they are from the CPU's.
         digest: the spec's.
         sizes: bytes of the original and of the new file.
         seconds: wall time by stage.
@@ -56,6 +59,7 @@ class Report:
     contract: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     goldens: list[str] = field(default_factory=list)
+    providers: list[str] = field(default_factory=list)
     digest: str = ""
     sizes: tuple[int, int] = (0, 0)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -90,9 +94,9 @@ def export(
         out: where the new file goes; beside the original where weights lie in files of their own.
         goldens: inputs to record, each a mapping from graph input to array; or files, as the command line names them.
         expect: what training made of the one golden's inputs, by value name: arrays, or paths of .npy files.
-        providers: onnxruntime providers to load the result with; the CPU by default.
+        providers: onnxruntime providers to load the result with and to compare with the CPU.
         run: False to leave out loading the whole model (and so goldens).
-        strict: whether what cannot be proven about the fit is an error.
+        strict: whether what cannot be proven about the fit is an error, and a provider that changes bits, too.
         upgrade_opset: whether the model's body may be rewritten for a higher opset.
         stack: whether steps that the model has already stay, as part of the body; else the new ones replace them.
         force: whether an existing ``out`` may be replaced.
@@ -130,7 +134,7 @@ def export(
         splice(joined, fitted.plan, own)
     stored = _stored(fitted, joined, undone, below.sha256)
     metadata.write(joined, images | stored)
-    _write(report, joined, stored, fitted, proof, read, providers if run else None)
+    _write(report, joined, stored, fitted, proof, read, _Asked(providers, run, strict))
     report.sizes = (below.size, target.stat().st_size)
     return report
 
@@ -168,6 +172,28 @@ def _stored(fitted: Fitted, joined: ModelProto, undone: str, file_sha256: str) -
     return entries | {metadata.FILE + digest: content for digest, content in files.items()}
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Where to try the result."""
+
+    providers: Sequence[str]
+    run: bool
+    strict: bool
+
+    def compare(
+        self, report: Report, joined: ModelProto, fitted: Fitted, sessions: list[Session], given: Images
+    ) -> None:
+        """The providers that were named against the CPU."""
+        if not self.providers:
+            return
+        for found in compare(joined, fitted.plan, fitted.spec, self.providers, given, sessions):
+            report.providers.append(found.line)
+            if found.problem is not None and self.strict:
+                raise found.problem
+            if found.problem is not None:
+                report.warnings.append(f"{found.problem.at} {found.problem.problem}: {found.problem.got}")
+
+
 def _write(
     report: Report,
     joined: ModelProto,
@@ -175,7 +201,7 @@ def _write(
     fitted: Fitted,
     proof: Proof,
     read: Sequence[Path],
-    providers: Sequence[str] | None,
+    asked: _Asked,
 ) -> None:
     """Draft, load, record, seal, name: the file appears only when everything has held."""
     with report.timed("validate"):
@@ -184,9 +210,11 @@ def _write(
         with report.timed("write"):
             draft.write(joined.SerializeToString())
         beside: dict[Path, bytes] = {}
-        if providers is not None:
+        sessions: list[Session] = []
+        samples: list[golden.Sample] = []
+        if asked.run:
             with report.timed("validate"):
-                sessions = load(draft.path, str(report.out), providers)
+                sessions = load(draft.path, str(report.out), asked.providers)
                 samples = record(sessions[0], joined, fitted, proof.samples, proof.expect)
             if samples:
                 text, beside = spill(golden.dump(samples), report.out)
@@ -196,6 +224,8 @@ def _write(
                 folders = ", ".join(sorted({f"{path.parent.name}/" for path in beside}))
                 where = f", {beside_too:,} in {folders}, which has to stay beside the model" if beside else ""
                 report.goldens.append(f"golden: {len(text):,} bytes inside{where}")
+        with report.timed("validate"):
+            asked.compare(report, joined, fitted, sessions, [sample.inputs for sample in samples])
         with report.timed("write"):
             # protobuf merges what is appended: these keys are new, so nothing is parsed or written twice
             tail = ModelProto()

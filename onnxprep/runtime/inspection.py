@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,27 @@ from onnxprep.graph.opset import default_opset
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.files import read_model
 from onnxprep.runtime.nodes import refuse_outside
+from onnxprep.runtime.session import full_name
 from onnxprep.runtime.stored import stored_spec
+from onnxprep.runtime.where import where_steps_run
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.reading import read_json
 from onnxprep.tensor import TensorSpec
 
 
-def inspect(path: Path) -> dict[str, Any]:
+def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
     """Names, steps, inputs, outputs and proof of an augmented model; JSON values.
 
+    Args:
+        path: the model.
+        providers: whose placement of the steps to tell, installed here or not.
+
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or onnxruntime has no provider of that name.
         ContractError: it is not a model, or holds no spec.
     """
+    asked = tuple(dict.fromkeys(map(full_name, providers)))
     model, data = read_model(path)
     refuse_lost(model, str(path))
     stored = metadata.read(model)
@@ -54,6 +61,7 @@ def inspect(path: Path) -> dict[str, Any]:
         ],
         "provenance": [f"{key}: {value}" for key, value in spec.provenance.items()],
         "strip": _strip(model),
+        "providers": [f"{provider}  {line}" for provider in asked for line in where_steps_run(model, spec, provider)],
     }
     return {key: value for key, value in found.items() if value}
 

@@ -12,7 +12,7 @@ from onnxprep.errors import ParityError, SpecError, UsageError
 from onnxprep.graph.cut import cut
 from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset
-from onnxprep.graph.trace import Trace, traced_before
+from onnxprep.graph.trace import Trace, Traced, traced_before
 from onnxprep.runtime import arrays
 from onnxprep.runtime.callers import Callers
 from onnxprep.runtime.golden import Expected, Sample, StepRecord, tolerance
@@ -57,18 +57,21 @@ def record(
     return samples
 
 
-def step_arrays(model: ModelProto, trace: Trace, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def step_arrays(
+    model: ModelProto, trace: Trace, inputs: Mapping[str, Array], providers: Sequence[str] = ()
+) -> dict[str, Array]:
     """What every step before the model makes of the inputs, in its logical layout, from our nodes alone."""
     alone = cut(model, "pre", {traced.tensor: traced.dtype for traced in trace.values()})
     if not alone.graph.output:
         return {}
     wanted = {info.name for info in alone.graph.input}
-    made = Session(alone).run({name: array for name, array in inputs.items() if name in wanted})
-    return {
-        name: np.ascontiguousarray(made[traced.tensor].transpose(traced.axes))
-        for name, traced in trace.items()
-        if traced.tensor in made
-    }
+    made = Session(alone, providers).run({name: array for name, array in inputs.items() if name in wanted})
+    return {name: logical(made[traced.tensor], traced) for name, traced in trace.items() if traced.tensor in made}
+
+
+def logical(array: Array, traced: Traced) -> Array:
+    """A step's tensor with its axes in the order that the spec says."""
+    return np.ascontiguousarray(array.transpose(traced.axes))
 
 
 def _inputs(session: Session, spec: Spec, given: Mapping[str, Any]) -> dict[str, Array]:

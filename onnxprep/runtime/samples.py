@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from onnxprep.errors import UsageError
 from onnxprep.runtime.given import GivenFiles
 from onnxprep.spec.document import Spec
 from onnxprep.step import Sample
-from onnxprep.tensor import CHANNELS, Array, TensorSpec
+from onnxprep.tensor import CHANNELS, DTYPES, Array, TensorSpec
 
 SIDES = ((480, 640), (640, 427), (224, 224), (333, 257), (97, 131), (1080, 320), (31, 47), (256, 300))
 """(H, W) of our own images, px, where the spec does not fix them; some odd, some tall, some small."""
@@ -45,6 +46,25 @@ def built_in(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
         inputs = {name: _input(tensor, lengths, seed) for name, tensor in spec.inputs.items()}
         shown = {tuple(array.shape) for array in inputs.values()}
         yield " ".join(str(list(shape)) for shape in sorted(shown)), inputs
+
+
+SYNTHETIC = ((1, 97, 131), (3, 64, 48), (2, 333, 257))
+"""(N, H, W) of what providers are compared on: batches, odd sizes, larger and smaller than most models take."""
+
+_LARGEST = 2**26
+"""Values of an input that are still made up."""
+
+
+def synthetic(inputs: Mapping[str, TensorSpec]) -> Iterator[dict[str, Array]]:
+    """Pictures and noise for a graph's inputs; an input of text, or one that is too large, is left out."""
+    for seed, (batch, height, width) in enumerate(SYNTHETIC):
+        lengths = {"N": batch, "H": height, "W": width}
+        yield {name: _input(tensor, lengths, seed) for name, tensor in inputs.items() if _can_be_made(tensor)}
+
+
+def _can_be_made(tensor: TensorSpec) -> bool:
+    fixed = math.prod(d for d in tensor.shape or () if isinstance(d, int))
+    return tensor.dtype in DTYPES and tensor.dtype not in ("string", "bfloat16") and fixed <= _LARGEST
 
 
 def _input(tensor: TensorSpec, lengths: Mapping[str, int], seed: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -41,9 +42,10 @@ class Session:
         threads: threads inside an operator; 0 leaves the choice to onnxruntime.
         folder: where the external data of a model in memory lies.
         called: what errors call the file, if not by its path.
+        profile: a folder to keep a profile of its runs in, for ``profiled``.
 
     Raises:
-        ContractError: ORT does not load the model.
+        ContractError: ORT does not load the model, or falls back from the first provider to another, as it does in silence.
         UsageError: a provider that this ORT does not have, or a path that it cannot take.
     """
 
@@ -55,16 +57,24 @@ class Session:
         threads: int = 0,
         folder: Path | None = None,
         called: str = "",
+        profile: Path | None = None,
     ) -> None:
+        asked = known(providers)
+        if asked != (CPU,):
+            ort.set_default_logger_severity(_SILENT)  # where they write, whatever the session's own options say
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
         options.intra_op_num_threads = threads
         if folder is not None:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", _utf8(folder))
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = _utf8(profile / "profile")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         source = _utf8(model) if isinstance(model, Path) else model.SerializeToString()
         try:
             # its own fall-back prints to stdout, and would hide that the provider asked for does not work
-            self._session = ort.InferenceSession(source, options, providers=list(known(providers)), enable_fallback=0)
+            self._session = ort.InferenceSession(source, options, providers=list(asked), enable_fallback=0)
             self.inputs = {value.name: tuple(value.shape) for value in self._session.get_inputs()}
             self.outputs = [value.name for value in self._session.get_outputs()]
             self._narrow = {
@@ -77,6 +87,14 @@ class Session:
             got = _on_one_line(error, str(source) if called else "", called)
             raise ContractError("ONNX Runtime does not load it", got=got) from None
         self.providers: list[str] = self._session.get_providers()
+        if self.providers[0] != asked[0]:
+            raise ContractError(
+                "onnxruntime fell back to another provider",
+                at=asked[0],
+                expected=asked[0],
+                got=", ".join(self.providers),
+                hint="its device, its driver or its libraries are not here",
+            )
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """The named outputs, all of them unless some are named.
@@ -116,6 +134,19 @@ class Session:
         content = ctypes.string_at(value.data_ptr(), math.prod(shape) * dtype.itemsize)
         return np.frombuffer(content, dtype).reshape(shape)
 
+    def assigned(self) -> list[tuple[str, str]] | None:
+        """(node, provider) of every node that is left to run; ``None`` where this onnxruntime does not tell."""
+        told = getattr(self._session, "get_provider_graph_assignment_info", None)
+        if told is None:
+            return None
+        return [(str(node.name), str(part.ep_name)) for part in told() for node in part.get_nodes()]
+
+    def profiled(self) -> list[tuple[str, str]]:
+        """(node, provider) of every node that has run; ends the profile. What a provider compiled has its own name."""
+        events = json.loads(Path(self._session.end_profiling()).read_text("utf-8"))
+        ran = {e["name"]: e["args"]["provider"] for e in events if "provider" in e.get("args", {})}
+        return [(name.removesuffix("_kernel_time"), provider) for name, provider in ran.items()]
+
 
 def _not_run(error: BaseException) -> ContractError:
     """Our nodes carry the name of their step, and most that fail are there to refuse an image that does not fit it."""
@@ -146,7 +177,32 @@ def known(providers: Sequence[str]) -> tuple[str, ...]:
             expected = ", ".join(sorted(available))
             raise UsageError(f"onnxruntime has no provider {asked!r} here", at="--provider", expected=expected)
         found.append(available[short])
-    return tuple(found) or (CPU,)
+    return tuple(dict.fromkeys(found)) or (CPU,)
+
+
+def full_name(asked: str) -> str:
+    """A provider that onnxruntime has a name for, installed here or not.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = {name.lower().removesuffix("executionprovider"): str(name) for name in ort.get_all_providers()}
+    short = asked.lower().removesuffix("executionprovider")
+    if short not in names:
+        raise UsageError(
+            f"is no provider of onnxruntime: {asked!r}", at="--provider", expected=", ".join(sorted(names))
+        )
+    return names[short]
+
+
+def available(provider: str) -> bool:
+    """Whether this onnxruntime was built with a provider; whether it works, only a session tells."""
+    return provider in ort.get_available_providers()
+
+
+def short_name(provider: str) -> str:
+    """``CUDA`` for ``CUDAExecutionProvider``."""
+    return provider.removesuffix("ExecutionProvider")
 
 
 def version() -> str:

@@ -13,7 +13,7 @@ from onnx.shape_inference import InferenceError, infer_shapes
 
 from onnxprep.errors import ContractError
 from onnxprep.graph.cut import cut_declared
-from onnxprep.runtime.session import Session, known
+from onnxprep.runtime.session import CPU, Session, known
 
 _NODE = re.compile(r"onnxprep/(pre|post)\.(\d+)\.([^/\s]+)/")
 
@@ -59,25 +59,16 @@ def _step(text: str) -> str:
 
 
 def load(path: Path, at: str, providers: Sequence[str]) -> list[Session]:
-    """The whole model on each provider; a silent fall-back to another is an error.
+    """The whole model on the CPU, which goldens are recorded on, and on each provider; no silent fall-back to another.
 
     Raises:
-        ContractError: a provider does not load it, or is not the one that does.
+        ContractError: a provider does not load it, or leaves it to another.
         UsageError: a provider that this onnxruntime does not have.
     """
     sessions = []
-    for provider in known(providers):
+    for provider in known([CPU, *providers]):
         try:
-            session = Session(path, [provider], called=at)
+            sessions.append(Session(path, [provider], called=at))
         except ContractError as error:
-            raise error.inside(at) from None
-        refuse_fall_back(session, provider)
-        sessions.append(session)
+            raise error.told_as(ContractError, at=at if provider == CPU else f"{at}: {provider}") from None
     return sessions
-
-
-def refuse_fall_back(session: Session, provider: str) -> None:
-    """Raises a ContractError where another provider does the work."""
-    if session.providers[0] != provider:
-        got = ", ".join(session.providers)
-        raise ContractError("onnxruntime fell back to another provider", at=provider, expected=provider, got=got)

@@ -15,15 +15,17 @@ from onnxprep.graph import metadata, seal
 from onnxprep.graph.lost import LAST, refuse_lost
 from onnxprep.graph.parse import refuse_ort_format, refuse_unreadable
 from onnxprep.runtime import arrays, golden, nodes, wiring
+from onnxprep.runtime.agreement import compare
+from onnxprep.runtime.closeness import apart
 from onnxprep.runtime.files import read_bytes
 from onnxprep.runtime.holding import holding
 from onnxprep.runtime.nodes import DAMAGED
 from onnxprep.runtime.record import step_arrays
-from onnxprep.runtime.session import Session, known
+from onnxprep.runtime.session import CPU, Session, known
 from onnxprep.runtime.stored import stored_spec
-from onnxprep.runtime.validate import refuse_fall_back
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
+from onnxprep.spec.plan import Plan
 from onnxprep.tensor import Array
 
 _OTHER_BODY = f"the steps are as exported, the body is not (a quantiser?): {LAST}"
@@ -39,6 +41,8 @@ class Checked:
 def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     """Checks, in order: stored texts, spec digest, our nodes, how steps and body are joined, goldens on each provider.
 
+    A provider that was named is compared with the CPU on made-up images, too.
+
     Raises:
         UsageError: the file cannot be read, or this onnxruntime has no such provider.
         ContractError: it holds no spec.
@@ -53,13 +57,17 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     checked.lines.append(f"spec    {stored[metadata.DIGEST][:16]}  as exported")
     nodes.refuse_outside(metadata.onnxprep_nodes(model))
     try:
-        checked.lines += _nodes(model, spec, stored)
+        lines, plan = _nodes(model, spec, stored)
     except ParityError as error:
         found = [*filter(None, [error.got]), holding(source, model, stored, asked)]
         hint = f"{DAMAGED}, and {LAST}" if error.hint == DAMAGED else error.hint
         raise error.told_as(ParityError, got="; ".join(found), hint=hint) from None
+    checked.lines += lines
     try:
-        _goldens(source, model, stored, asked, checked)
+        sessions = {provider: _whole(source, provider) for provider in asked}
+        _goldens(source, model, stored, sessions, checked)
+        if providers:
+            _providers(model, spec, plan, sessions, checked)
     except ParityError as error:
         changed = any(line.startswith("body ") for line in checked.lines)
         raise error.told_as(ParityError, hint=_OTHER_BODY if changed else error.hint) from None
@@ -124,8 +132,11 @@ def _spec(stored: Mapping[str, str], at: str) -> Spec:
 # nodes -------------------------------------------------------------------------------------------------------------
 
 
-def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str]:
-    """The steps are taken out and put in again; only where the digest differs are our nodes compared one by one."""
+def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> tuple[list[str], Plan | None]:
+    """The steps are taken out and put in again; only where the digest differs are our nodes compared one by one.
+
+    The plan is given where the nodes are those that this version makes.
+    """
     ours, writer = metadata.onnxprep_nodes(model), stored.get(metadata.WRITER, "")
     kept, same_writer = metadata.nodes_digest(model) == stored.get(metadata.NODES), writer == nodes.own_writer()
     without = wiring.stripped(model)
@@ -138,7 +149,7 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str
     except (OnnxprepError, TypeError) as error:
         if kept and (missing is not None or not same_writer):
             why = f"{missing.operation} is not installed" if missing else f"written by {writer}"
-            return [*lines, f"wiring  not checked: {why}"]
+            return [*lines, f"wiring  not checked: {why}"], None
         problem = "the steps do not fit the body any more" if kept else "our nodes are not as exported"
         raise ParityError(problem, at=metadata.NODES, got=str(error).splitlines()[0], hint=DAMAGED) from None
     if not kept:
@@ -148,7 +159,7 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> list[str
             raise ParityError(problem, at=metadata.NODES, hint=DAMAGED)
         lines[0] += f", {note}"
     wiring.check(model, again, plan, without.keys, same_writer=same_writer)
-    return lines
+    return lines, plan if metadata.nodes_digest(again) == stored.get(metadata.NODES) else None
 
 
 def _not_installed(entry: Entry) -> bool:
@@ -162,29 +173,44 @@ def _goldens(
     source: Path,
     model: ModelProto,
     stored: Mapping[str, str],
-    providers: Sequence[str],
+    sessions: Mapping[str, Session],
     checked: Checked,
 ) -> None:
-    sessions = {provider: _session(source, provider) for provider in providers}
     if metadata.GOLDEN not in stored:
         checked.lines.append("golden  none recorded (`export --golden INPUT` records one)")
         return
     samples = golden.load(stored[metadata.GOLDEN], source.parent)
-    for i, sample in enumerate(samples):
-        made = _steps(model, sample, f"samples[{i}]")
-        _refuse_missing(sample, {*made, *sessions[providers[0]].outputs}, f"samples[{i}]")
     for provider, session in sessions.items():
         for i, sample in enumerate(samples):
+            made = _steps(model, sample, f"samples[{i}]", provider)
+            _refuse_missing(sample, {*made, *session.outputs}, f"samples[{i}]")
             _outputs(session, sample, f"samples[{i}]", provider)
             checked.lines.append(
                 f"golden  samples[{i}] holds on {session.providers[0]}; expectation made by {sample.made_by}"
             )
 
 
-def _session(source: Path, provider: str) -> Session:
-    session = Session(source, [provider])
-    refuse_fall_back(session, provider)
-    return session
+def _whole(source: Path, provider: str) -> Session:
+    try:
+        return Session(source, [provider])
+    except ContractError as error:
+        if provider == CPU:
+            raise
+        hint = error.hint or "the CPU may still load it"
+        raise error.told_as(ContractError, at=f"{source}: {provider}", hint=hint) from None
+
+
+def _providers(
+    model: ModelProto, spec: Spec, plan: Plan | None, sessions: Mapping[str, Session], checked: Checked
+) -> None:
+    """Every provider that was named against the CPU; a bit that is claimed to be exact has to be."""
+    if plan is None:
+        checked.lines.append("steps   not compared with the CPU: not the nodes that this version makes")
+        return
+    for found in compare(model, plan, spec, tuple(sessions), whole=tuple(sessions.values())):
+        if found.problem is not None:
+            raise found.problem
+        checked.lines.append(f"steps   {found.line}")
 
 
 def _refuse_missing(sample: golden.Sample, made: Collection[str], at: str) -> None:
@@ -194,18 +220,30 @@ def _refuse_missing(sample: golden.Sample, made: Collection[str], at: str) -> No
                 raise ParityError("was recorded and is not made any more", at=f"{at}.{kind}.{name}", hint=DAMAGED)
 
 
-def _steps(model: ModelProto, sample: golden.Sample, at: str) -> dict[str, Array]:
+def _steps(model: ModelProto, sample: golden.Sample, at: str, provider: str) -> dict[str, Array]:
     """Bits of every step before the model, in order: the first that differs is the one to look at."""
-    made = step_arrays(model, {name: step.traced for name, step in sample.steps.items()}, sample.inputs)
+    places = {name: i for i, node in enumerate(model.graph.node) for name in node.output}
+    order = sorted(sample.steps, key=lambda name: places.get(sample.steps[name].traced.tensor, -1))
+    trace = {name: sample.steps[name].traced for name in order}
+    made = step_arrays(model, trace, sample.inputs, [provider])
     for name, array in made.items():
         if arrays.digest(array) != sample.steps[name].sha256:
-            raise ParityError(
-                "gives other bits than were recorded", at=f"{at}.steps.{name}", hint="another runtime or machine?"
-            )
+            problem, at = "gives other bits than were recorded", f"{at}.steps.{name}"
+            if provider == CPU:
+                raise ParityError(problem, at=at, hint="another runtime or machine?")
+            got, hint = _against_the_cpu(step_arrays(model, trace, sample.inputs)[name], array, sample.steps[name])
+            raise ParityError(f"{problem} (on {provider})", at=at, got=got, hint=hint)
     for name, expected in sample.values.items():
         if name in made:
             _compare(made[name], expected, f"{at}.values.{name}", "our nodes")
     return made
+
+
+def _against_the_cpu(wanted: Array, got: Array, recorded: golden.StepRecord) -> tuple[str, str]:
+    """How far a provider is from the CPU, and what to do about it."""
+    if arrays.digest(wanted) != recorded.sha256:
+        return "", "the CPU does not give them either: another runtime or machine?"
+    return f"up to {apart(got, wanted).text} from the CPU, which gives what was recorded", "serve the steps on the CPU"
 
 
 def _outputs(session: Session, sample: golden.Sample, at: str, provider: str) -> None:
