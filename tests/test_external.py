@@ -7,7 +7,7 @@ from awkward import MODELS, graph, info, model, node
 from onnx import ModelProto, SparseTensorProto, TensorProto, helper
 
 from onnxprep.errors import ContractError, UsageError
-from onnxprep.graph.external import ExternalData, FileState, check_files, locations
+from onnxprep.graph.external import ExternalData, FileState, check_files, locations, moved
 
 
 def outside(
@@ -85,6 +85,7 @@ def test_missing_and_short_files_are_named() -> None:
         "\\\\host\\w.bin",
         "a\\..\\..\\w.bin",
         "w\0.bin",
+        "w.bin/",
         ".",
     ],
 )
@@ -95,7 +96,29 @@ def test_paths_that_leave_the_folder_are_refused(path: str) -> None:
     assert caught.value.at == "w"
 
 
-@pytest.mark.parametrize("more", [{"offset": "x"}, {"offset": -1}, {"length": "1e3"}, {"length": -4}, {"location": ""}])
+@pytest.mark.parametrize("state", [FileState(99, regular=False), FileState(99, link=True, outside="/data/w")])
+def test_what_is_no_file_of_the_models_own_is_refused(state: FileState) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_files(locations(everywhere()), lambda _: state)
+    assert (caught.value.at, caught.value.got) == ("a.bin", state.outside)
+
+
+def test_references_can_be_moved() -> None:
+    made = everywhere()
+    copy = moved(made, {"a.bin": "x/a", "sub/c.bin": "c"})
+    assert [(entry.tensor, entry.path) for entry in locations(copy)] == [
+        (entry.tensor, {"a.bin": "x/a", "sub/c.bin": "c"}.get(entry.path, entry.path)) for entry in locations(made)
+    ]
+    assert made == everywhere()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"offset": "x"}, {"offset": -1}, {"offset": "1_0"}, {"offset": " 1"}, {"offset": "9" * 30}, {"length": "\u0663"},
+        {"length": "1e3"}, {"length": -4}, {"location": ""},
+    ],
+)  # fmt: skip
 def test_damaged_references_are_refused(more: dict[str, object]) -> None:
     tensor = outside("w", **{"path": "w.bin", **{k: v for k, v in more.items() if k != "location"}})  # type: ignore[arg-type]
     if "location" in more:

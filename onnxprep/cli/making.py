@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from onnxprep.cli.copying import copying
 from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
 
 
@@ -32,7 +33,7 @@ from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
 @click.option("--strict", is_flag=True, help="What cannot be proven about the fit is an error.")
 @click.option("--upgrade-opset", is_flag=True, help="Allow rewriting the model's body for a higher opset.")
 @click.option("--stack", is_flag=True, help="Keep steps that MODEL has already; without it, the new ones replace them.")
-@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT, and weights copied beside it, if they exist.")
 @with_json
 def export(
     model: Path,
@@ -48,32 +49,37 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Attach SPEC's steps to MODEL, validate, store the spec and its proof, and write one file."""
+    """Attach SPEC's steps to MODEL, validate, store the spec and its proof, and write one file.
+
+    Weights in files of their own are referred to where they lie; to another folder they are copied.
+    """
     start = time.perf_counter()
     from onnxprep.runtime.export import export as export_model
     from onnxprep.runtime.given import GivenFiles
 
     imported = time.perf_counter() - start
-    report = export_model(
-        model,
-        spec,
-        output,
-        goldens=GivenFiles(golden),
-        expect=named_files(expect, "--expect"),
-        providers=provider,
-        run=not no_run,
-        strict=strict,
-        upgrade_opset=upgrade_opset,
-        stack=stack,
-        force=force,
-    )
+    with copying(silent=as_json) as progress:
+        report = export_model(
+            model,
+            spec,
+            output,
+            goldens=GivenFiles(golden),
+            expect=named_files(expect, "--expect"),
+            providers=provider,
+            run=not no_run,
+            strict=strict,
+            upgrade_opset=upgrade_opset,
+            stack=stack,
+            force=force,
+            progress=progress,
+        )
     report.seconds = {"import": imported, **report.seconds}
     for line in report.warnings:
         tell(f"warning: {line}")
     if as_json:
         say_json({"ok": True, **vars(report), "out": str(report.out)})
         return
-    for line in (*report.plan, *report.contract, *report.goldens, *report.providers):
+    for line in (*report.plan, *report.contract, *report.goldens, *report.providers, *report.weights):
         say(line)
     say(f"wrote {report.out}: {report.sizes[1]:,} bytes (model {report.sizes[0]:,}), spec {report.digest[:16]}")
     tell("time  " + ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items()))
@@ -82,13 +88,17 @@ def export(
 @click.command()
 @click.argument("model", type=FILE)
 @click.option("-o", "--output", type=FILE, required=True, help="Where the original goes.")
-@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT, and weights copied beside it, if they exist.")
 @with_json
 def strip(model: Path, output: Path, force: bool, as_json: bool) -> None:
-    """Give the original of MODEL back, byte for byte where that was promised."""
+    """Give the original of MODEL back, byte for byte where that was promised.
+
+    Weights in files of their own are referred to where they lie; to another folder they are copied.
+    """
     from onnxprep.runtime.build import strip as strip_model
 
-    stripped = strip_model(model, output, force=force)
+    with copying(silent=as_json) as progress:
+        stripped = strip_model(model, output, force=force, progress=progress)
     if as_json:
         say_json(
             {
@@ -97,10 +107,13 @@ def strip(model: Path, output: Path, force: bool, as_json: bool) -> None:
                 "exact": stripped.exact,
                 "state": stripped.state,
                 "reason": stripped.reason,
+                "copied": progress.copied,
             }
         )
         return
     what = {"exact": "the original file, byte for byte", "equal": "an equal model"}
     say(f"wrote {output}: {what.get(stripped.state, 'the model without the steps, which is not the original')}")
+    for name, size in progress.copied.items():
+        say(f"weights: {name}, {size:,} bytes, copied to {output.parent / name}")
     if stripped.reason:
         tell(f"not {'the original' if stripped.state == 'changed' else 'byte for byte'}: {stripped.reason}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -27,17 +28,21 @@ class ExternalData:
 
 @dataclass(frozen=True)
 class FileState:
-    """What the file system says of a path, links not followed except for ``size``.
+    """What the file system says of a path.
 
     Attributes:
-        size: bytes.
+        size: bytes, links followed.
         link: whether the file, or a folder between it and the model, is a symbolic link.
         names: how many names (hard links) the file has.
+        regular: whether it is a regular file, links followed.
+        outside: where links lead, if that is neither below the model's folder nor beside the model's own file.
     """
 
     size: int
     link: bool = False
     names: int = 1
+    regular: bool = True
+    outside: str = ""
 
 
 def locations(model: ModelProto) -> tuple[ExternalData, ...]:
@@ -54,10 +59,11 @@ def refuse_unsafe(data: Iterable[ExternalData]) -> None:
     for entry in data:
         posix, windows = PurePosixPath(entry.path), PureWindowsPath(entry.path)
         absolute = posix.is_absolute() or windows.drive or windows.root
-        if absolute or ".." in posix.parts or ".." in windows.parts or "\0" in entry.path or not posix.parts:
+        folder = not posix.parts or entry.path.endswith("/")
+        if absolute or ".." in posix.parts or ".." in windows.parts or "\0" in entry.path or folder:
             raise ContractError(
                 "the model's external data lies outside its folder", at=entry.tensor,
-                expected="a path below the model's folder", got=repr(entry.path),
+                expected="the path of a file below the model's folder, without `..`", got=repr(entry.path),
             )  # fmt: skip
 
 
@@ -73,26 +79,48 @@ def check_files(data: Iterable[ExternalData], look: Callable[[str], FileState | 
         the data must be copied. Empty where a model in the same folder can refer to the same files.
 
     Raises:
-        UsageError: a file is missing or too short.
+        UsageError: a file is missing, too short, no regular file, or a link that leads elsewhere.
         ContractError: a path leaves the model's folder.
     """
     data = list(data)
     refuse_unsafe(data)
     states = {path: look(path) for path in dict.fromkeys(entry.path for entry in data)}
     for entry in data:
-        state = states[entry.path]
-        if state is None:
-            raise UsageError(
-                "the model's external data is missing", at=entry.path, expected="the file beside the model",
-                hint="put it back, or download the model completely",
-            )  # fmt: skip
-        if state.size < entry.offset + entry.length:
-            raise UsageError(
-                "the model's external data is too short", at=entry.path,
-                expected=f"{entry.offset + entry.length} bytes or more, for {entry.tensor}", got=f"{state.size} bytes",
-                hint="download the file again",
-            )  # fmt: skip
+        _check_file(entry, states[entry.path])
     return [reason for path, state in states.items() if state and (reason := _linked(path, state))]
+
+
+def _check_file(entry: ExternalData, state: FileState | None) -> None:
+    if state is None:
+        raise UsageError(
+            "the model's external data is missing", at=entry.path, expected="the file beside the model",
+            hint="put it back, or download the model completely",
+        )  # fmt: skip
+    if not state.regular:
+        raise UsageError("the model's external data is not a regular file", at=entry.path, expected="a regular file")
+    if state.outside:
+        raise UsageError(
+            "the model's external data is a link that leads out of its folder", at=entry.path, got=state.outside,
+            expected="a file below the model's folder, or beside the file that the model is a link to",
+            hint="put the file itself there, if it is the model's",
+        )  # fmt: skip
+    if state.size < entry.offset + entry.length:
+        raise UsageError(
+            "the model's external data is too short", at=entry.path,
+            expected=f"{entry.offset + entry.length} bytes or more, for {entry.tensor}", got=f"{state.size} bytes",
+            hint="download the file again",
+        )  # fmt: skip
+
+
+def moved(model: ModelProto, places: Mapping[str, str]) -> ModelProto:
+    """A copy that refers to other files: ``places`` says for every path where the same bytes lie."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for tensor in _tensors(copy):
+        for entry in tensor.external_data:
+            if tensor.data_location == TensorProto.EXTERNAL and entry.key == "location":
+                entry.value = places.get(entry.value, entry.value)
+    return copy
 
 
 def _linked(path: str, state: FileState) -> str:
@@ -108,13 +136,20 @@ def _external(tensor: TensorProto) -> ExternalData:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     path = entries.get("location", "")
     try:
-        offset = int(entries.get("offset") or 0)
-        length = int(entries["length"]) if entries.get("length") else _bytes(tensor)
+        offset = _number(entries.get("offset") or "0")
+        length = _number(entries["length"]) if entries.get("length") else _bytes(tensor)
     except ValueError as error:
         raise _damaged(tensor, "an offset or length that is no number", str(entries)) from error
-    if not path or offset < 0 or length < 0:
+    if not path:
         raise _damaged(tensor, "a location, and no negative offset or length", str(entries))
     return ExternalData(tensor.name, path, offset, length)
+
+
+def _number(text: str) -> int:
+    """Plain digits: what else ``int`` takes, other readers do not."""
+    if re.fullmatch(r"[0-9]{1,18}", text) is None:
+        raise ValueError(text)
+    return int(text)
 
 
 def _damaged(tensor: TensorProto, expected: str, got: str) -> ContractError:

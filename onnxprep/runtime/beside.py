@@ -1,13 +1,55 @@
-"""External data: files beside the model, referred to where they lie, never read or rewritten."""
+"""External data: files beside the model, referred to where they lie, or copied with it to another folder."""
 
 from __future__ import annotations
 
+import os
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from onnx import ModelProto
 
 from onnxprep.errors import UsageError
-from onnxprep.graph.external import FileState, check_files, locations
+from onnxprep.graph.external import FileState, check_files, locations, moved
+from onnxprep.runtime.files import reason
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of weights.
+
+    Attributes:
+        name: how the model calls it, relative to its folder.
+        source: where its bytes lie, links resolved.
+        target: where the output expects it.
+        size: bytes.
+    """
+
+    name: str
+    source: Path
+    target: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The files that an output needs, and whether they must be copied."""
+
+    files: tuple[DataFile, ...] = ()
+    copied: bool = False
+
+    @property
+    def copies(self) -> tuple[DataFile, ...]:
+        """The files to copy."""
+        return self.files if self.copied else ()
+
+    @property
+    def lines(self) -> list[str]:
+        """What becomes of them, for printing."""
+        return [
+            f"weights: {file.name}, {file.size:,} bytes, {f'copied to {file.target}' if self.copied else 'not copied'}"
+            for file in self.files
+        ]
 
 
 def weights(model: ModelProto, source: Path) -> list[Path]:
@@ -19,34 +61,62 @@ def weights(model: ModelProto, source: Path) -> list[Path]:
     return [source.parent / path for path in dict.fromkeys(entry.path for entry in locations(model))]
 
 
-def refuse_unreachable(model: ModelProto, source: Path, out: Path) -> None:
-    """Refuses an output that could not use the model's external data.
+def place(model: ModelProto, source: Path, out: Path) -> Placed:
+    """Where an output finds the model's external data: beside the original where it lies, elsewhere in a copy.
 
     Raises:
-        UsageError: a data file is missing or too short, is a link, or the output goes to another folder.
-        ContractError: a path leaves the model's folder.
+        UsageError: a data file is missing, too short or no regular file, or is linked and the output stays beside it.
+        ContractError: a path leaves the model's folder, or a reference is damaged.
     """
     data = locations(model)
     if not data:
-        return
-    linked = check_files(data, lambda path: _state(source.parent, path))
-    files = ", ".join(dict.fromkeys(entry.path for entry in data))
-    hint = "copy model and data files there first, and export beside the copy"
-    if linked:
-        raise UsageError(linked[0], at=str(source), expected="regular data files beside the model", hint=hint)
+        return Placed()
+    try:
+        linked = check_files(data, lambda path: _state(source, path))
+    except UsageError as error:
+        real = source.resolve()
+        if source.is_symlink() and (real.parent / error.at).is_file() and not (source.parent / error.at).exists():
+            raise error.told_as(UsageError, hint=f"the model is a link: give it by its own path, {real}") from None
+        raise
+    # two spellings of one name are one file
+    names = dict.fromkeys(Path(entry.path) for entry in data)
+    files = tuple(_data_file(name, source.parent, out.parent) for name in names)
     if out.parent.resolve() != source.parent.resolve():
+        return Placed(files, copied=True)
+    if linked:
         raise UsageError(
-            "is another folder, and the model keeps weights in files of their own",
-            at=str(out.parent),
-            expected=f"{source.parent}, where {files} lies: weights are referred to, never copied",
-            hint=hint,
-        )
+            linked[0], at=str(source), expected="regular data files of one name, for an output that shares them",
+            hint="write to another folder: the data is copied there",
+        )  # fmt: skip
+    return Placed(files)
 
 
-def _state(folder: Path, path: str) -> FileState | None:
-    place = folder / path
-    if not place.exists():
+def in_memory(model: ModelProto, source: Path) -> tuple[ModelProto, Path]:
+    """The model with a folder from which ONNX Runtime, which follows no link out of it, reaches all its data."""
+    real = {entry.path: (source.parent / entry.path).resolve() for entry in locations(model)}
+    if all(path.is_relative_to(source.parent.resolve()) for path in real.values()):
+        return model, source.parent
+    common = Path(os.path.commonpath([path.parent for path in real.values()]))
+    return moved(model, {name: path.relative_to(common).as_posix() for name, path in real.items()}), common
+
+
+def _data_file(name: Path, folder: Path, new: Path) -> DataFile:
+    real = (folder / name).resolve()
+    return DataFile(name.as_posix(), real, new / name, real.stat().st_size)
+
+
+def _state(source: Path, path: str) -> FileState | None:
+    place = source.parent / path
+    try:
+        found = place.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    linked = any((folder / part).is_symlink() for part in [path, *map(str, Path(path).parents)] if part != ".")
-    found = place.stat()
-    return FileState(found.st_size, linked, found.st_nlink)
+    except OSError as error:
+        raise UsageError(reason(error), at=path, expected="the model's external data") from None
+    linked = any((source.parent / part).is_symlink() for part in (Path(path), *Path(path).parents) if part != Path())
+    real = place.resolve()
+    # a hub's cache: model and data are both links, to files that lie side by side
+    inside = any(real.is_relative_to(folder) for folder in (source.parent.resolve(), source.resolve().parent))
+    return FileState(
+        found.st_size, linked, found.st_nlink, stat.S_ISREG(found.st_mode), "" if inside or not linked else str(real)
+    )

@@ -12,8 +12,9 @@ from onnx import ModelProto
 from onnxprep.errors import ContractError, OnnxprepError
 from onnxprep.graph import undo
 from onnxprep.graph.standalone import standalone
-from onnxprep.runtime.beside import weights
-from onnxprep.runtime.files import Draft, check_output, read_model
+from onnxprep.runtime.beside import place, weights
+from onnxprep.runtime.copying import DraftWithData, Told, check_targets
+from onnxprep.runtime.files import check_output, read_model
 from onnxprep.spec.bind import bind_alone
 from onnxprep.spec.document import Spec
 from onnxprep.spec.plan import plan
@@ -30,23 +31,33 @@ def build(spec: Spec | str | Path | Mapping[str, Any]) -> ModelProto:
     return standalone(plan(bind_alone(loaded)))
 
 
-def strip(model: str | Path, out: str | Path, *, force: bool = False) -> undo.Stripped:
-    """Writes the original model.
+def strip(model: str | Path, out: str | Path, *, force: bool = False, progress: Told | None = None) -> undo.Stripped:
+    """Writes the original model; in another folder, with a copy of its external data.
+
+    Args:
+        model: the exported file; it is never changed.
+        out: where the original goes.
+        force: whether ``out``, and data files copied beside it, may be replaced.
+        progress: called while data files are copied with a file's name, the bytes copied and those of all files.
 
     Raises:
-        UsageError: a path is wrong.
+        UsageError: a path is wrong, or external data is missing.
         ContractError: the model holds nothing of ours, or cannot be restored.
     """
     source, target = Path(model), Path(out)
     check_output(target, [source], force=force)
     joined, _ = read_model(source)
-    check_output(target, [source, *weights(joined, source)], force=force)
+    read = [source, *weights(joined, source)]
+    check_output(target, read, force=force)
     try:
         stripped = undo.strip(joined)
     except ContractError as error:
         at = str(source) if error.at == "model" else f"{source}: {error.at}"
         raise error.told_as(ContractError, at=at) from None
-    with Draft(target) as draft:
+    placed = place(stripped.model, source, target)
+    check_targets(placed.copies, target, read, len(stripped.data), force=force)
+    with DraftWithData(target, placed.copies, progress) as draft:
+        draft.copy()
         draft.write(stripped.data)
         if stripped.state == "changed":
             stripped = replace(stripped, reason=stripped.reason + _not_loading(draft.path, target))

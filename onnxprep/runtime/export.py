@@ -22,8 +22,9 @@ from onnxprep.graph.seal import SEAL, seal
 from onnxprep.graph.underlying import Underlying
 from onnxprep.runtime import golden
 from onnxprep.runtime.agreement import Images, compare
-from onnxprep.runtime.beside import refuse_unreachable, weights
-from onnxprep.runtime.files import Draft, check_output
+from onnxprep.runtime.beside import place, weights
+from onnxprep.runtime.copying import DraftWithData, Told, check_targets
+from onnxprep.runtime.files import check_output, serialised
 from onnxprep.runtime.given import GivenFiles
 from onnxprep.runtime.newest import refuse_newer
 from onnxprep.runtime.proof import Proof
@@ -49,6 +50,7 @@ class Report:
         warnings: what could not be proven.
         goldens: one line per recorded sample.
         providers: for every provider that was asked for, where the steps run and how far they are from the CPU's.
+        weights: where the model's external data lies, one line per file.
         digest: the spec's.
         sizes: bytes of the original and of the new file.
         seconds: wall time by stage.
@@ -60,6 +62,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     goldens: list[str] = field(default_factory=list)
     providers: list[str] = field(default_factory=list)
+    weights: list[str] = field(default_factory=list)
     digest: str = ""
     sizes: tuple[int, int] = (0, 0)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -85,13 +88,15 @@ def export(
     upgrade_opset: bool = False,
     stack: bool = False,
     force: bool = False,
+    progress: Told | None = None,
 ) -> Report:
     """Attaches the spec's steps to the model, validates the result, stores spec and proof, and writes it.
 
     Args:
         model: the exported ONNX file; it is never changed.
         spec: a Spec, a path to one, its text, or plain data.
-        out: where the new file goes; beside the original where weights lie in files of their own.
+        out: where the new file goes. Beside the original it refers to the same external data; to another folder the
+            data is copied.
         goldens: inputs to record, each a mapping from graph input to array; or files, as the command line names them.
         expect: what training made of the one golden's inputs, by value name: arrays, or paths of .npy files.
         providers: onnxruntime providers to load the result with and to compare with the CPU.
@@ -99,7 +104,8 @@ def export(
         strict: whether what cannot be proven about the fit is an error, and a provider that changes bits, too.
         upgrade_opset: whether the model's body may be rewritten for a higher opset.
         stack: whether steps that the model has already stay, as part of the body; else the new ones replace them.
-        force: whether an existing ``out`` may be replaced.
+        force: whether an existing ``out``, and data files copied beside it, may be replaced.
+        progress: called while data files are copied with a file's name, the bytes copied and those of all files.
 
     Raises:
         UsageError, SpecError, ContractError, ParityError: see ``onnxprep.errors``; nothing is written.
@@ -117,13 +123,14 @@ def export(
         read += weights(below.model, source)
         check_output(target, read, force=force)
         refuse_newer(below.model, str(source))
-        refuse_unreachable(below.model, source, target)
+        placed = place(below.model, source, target)
+        check_targets(placed.copies, target, read, below.size, force=force)
     with report.timed("plan"):
         fitted = fit(loaded, below.model, strict=strict)
         images = image_entries(below.model, fitted.plan)
         proof = proof.read(fitted)
     with report.timed("opset"):
-        body = raised(below.model, fitted, source.parent, upgrade=upgrade_opset)
+        body = raised(below.model, fitted, source, upgrade=upgrade_opset)
         joined = body.model
     _describe(report, fitted, below, body)
     with report.timed("read"):
@@ -134,7 +141,9 @@ def export(
         splice(joined, fitted.plan, own)
     stored = _stored(fitted, joined, undone, below.sha256)
     metadata.write(joined, images | stored)
-    _write(report, joined, stored, fitted, proof, read, _Asked(providers, run, strict))
+    report.weights, report.sizes = placed.lines, (below.size, 0)
+    draft = DraftWithData(target, placed.copies, progress)
+    _write(report, joined, stored, fitted, proof, read, draft, _Asked(providers, run, strict))
     report.sizes = (below.size, target.stat().st_size)
     return report
 
@@ -201,14 +210,18 @@ def _write(
     fitted: Fitted,
     proof: Proof,
     read: Sequence[Path],
+    draft: DraftWithData,
     asked: _Asked,
 ) -> None:
     """Draft, load, record, seal, name: the file appears only when everything has held."""
     with report.timed("validate"):
         check_nodes(joined)
-    with Draft(report.out) as draft:
+    with draft:
+        if draft.copies:
+            with report.timed("copy"):
+                draft.copy()
         with report.timed("write"):
-            draft.write(joined.SerializeToString())
+            draft.write(serialised(joined, report.out, report.sizes[0]))
         beside: dict[Path, bytes] = {}
         sessions: list[Session] = []
         samples: list[golden.Sample] = []

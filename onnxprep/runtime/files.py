@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
+from google.protobuf.message import EncodeError
 from onnx import ModelProto
 
 from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph.parse import parse
+from onnxprep.runtime import parts
+
+MAX_BYTES = 2**31 - 1
+"""The longest message that protobuf reads or writes, and so the longest file that any ONNX reader takes."""
+_OUTSIDE = (
+    "keep the weights in a file of their own: torch.onnx.export(..., external_data=True), "
+    "or onnx.save(model, path, save_as_external_data=True)"
+)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -61,13 +69,43 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
 
     Raises:
         UsageError: it cannot be read.
-        ContractError: it is not an ONNX model.
+        ContractError: it is not an ONNX model, or a file that protobuf does not read.
     """
+    _refuse_too_long(path)
     data = read_bytes(path)
     try:
         return parse(data), data
     except ContractError as error:
         raise error.inside(str(path)) from None
+
+
+def _refuse_too_long(path: Path) -> None:
+    """Before gigabytes are read only to fail."""
+    size = path.stat().st_size if is_file(path) else 0
+    if size > MAX_BYTES:
+        raise _too_long("is", path, f"{size:,} bytes")
+
+
+def serialised(model: ModelProto, out: Path, size: int) -> bytes:
+    """The bytes of a model.
+
+    Args:
+        model: what is to be written.
+        out: its file.
+        size: bytes of the model that the steps came to.
+
+    Raises:
+        ContractError: there would be more than protobuf writes.
+    """
+    try:
+        return model.SerializeToString()
+    except (EncodeError, ValueError):  # older versions of protobuf raise the latter
+        raise _too_long("would be", out, f"{size:,} bytes and the steps") from None
+
+
+def _too_long(what: str, path: Path, got: str) -> ContractError:
+    problem = f"{what} too long for one file: protobuf reads and writes less than 2 GiB"
+    return ContractError(problem, at=str(path), expected=f"at most {MAX_BYTES:,} bytes", got=got, hint=_OUTSIDE)
 
 
 def check_output(out: Path, inputs: Iterable[Path], *, force: bool) -> None:
@@ -102,23 +140,57 @@ def _same(out: Path, path: Path) -> bool:
     return os.path.exists(out) and os.path.exists(path) and out.samefile(path)  # noqa: PTH110  # raises for no name
 
 
+def make_folder(folder: Path, undo: contextlib.ExitStack) -> None:
+    """Makes a folder where there is none, with those above it; ``undo`` removes them again.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        if not folder.is_dir():
+            make_folder(folder.parent, undo)
+            folder.mkdir()
+            undo.callback(quietly, folder.rmdir)
+    except OSError as error:
+        raise UsageError(reason(error), at=str(folder), expected="a folder that can be made") from None
+
+
+def quietly(action: Callable[[], None]) -> None:
+    """Does what may fail: cleaning up hides no error."""
+    with contextlib.suppress(OSError):
+        action()
+
+
 class Draft:
-    """A file that appears whole under its name or not at all; leaving the block without ``keep`` removes it."""
+    """A file that appears whole under its name or not at all; leaving the block without ``keep`` removes it.
+
+    What earlier processes that were killed left in the same folder is removed on the way.
+    """
 
     def __init__(self, out: Path) -> None:
         # a name of its own length: the final one may be as long as names can be
-        self.path = out.with_name(f".onnxprep.{os.getpid()}.{secrets.token_hex(4)}.part")
+        self.path = out.with_name(parts.name())
         self._out = out
+        self._file: BinaryIO | None = None
+        self._size = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        quietly(self._close)
+        quietly(self._remove)
 
     def write(self, data: bytes) -> None:
-        """Adds to the draft."""
+        """Adds to the draft.
+
+        Raises:
+            UsageError: it cannot be written.
+            ContractError: protobuf would not read so long a file.
+        """
+        self._size += len(data)
+        if self._size > MAX_BYTES:
+            raise _too_long("would be", self._out, f"{self._size:,} bytes")
         self._do(lambda: self._append(data))
 
     def keep(self) -> None:
@@ -126,11 +198,23 @@ class Draft:
         self._do(self._rename)
 
     def _rename(self) -> None:
+        self._close()
         self.path.replace(self._out)
 
+    def _remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
     def _append(self, data: bytes) -> None:
-        with self.path.open("ab") as file:
-            file.write(data)
+        if self._file is None:
+            parts.remove_stale(self.path.parent)
+            self._file = self.path.open("xb")
+            parts.lock(self._file.fileno())
+        self._file.write(data)
+        self._file.flush()  # it is read by its name before it is closed
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def _do(self, action: Callable[[], None]) -> None:
         try:

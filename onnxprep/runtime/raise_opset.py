@@ -14,6 +14,7 @@ from onnxprep.graph.fit import Fitted
 from onnxprep.graph.opset import default_opset, needs, restampable, restamped, upgraded
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.arrays import first_difference
+from onnxprep.runtime.beside import in_memory
 from onnxprep.runtime.session import Session
 from onnxprep.spec.plan import PlannedStep
 from onnxprep.tensor import NARROW, Array, TensorSpec
@@ -33,8 +34,8 @@ class Raised:
     rewritten: bool = False
 
 
-def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) -> Raised:
-    """The model at an opset that every step can be written for.
+def raised(model: ModelProto, fitted: Fitted, source: Path, *, upgrade: bool) -> Raised:
+    """The model at an opset that every step can be written for; ``source`` is its file.
 
     Raises:
         ContractError: its number cannot be raised without a change of meaning, or the outputs then differ.
@@ -44,17 +45,17 @@ def raised(model: ModelProto, fitted: Fitted, folder: Path, *, upgrade: bool) ->
         return Raised(model)
     step = next(step for step in fitted.plan.steps if step.step.needed_opset > own)
     try:
-        return _raised(model, own, needed, step, folder, upgrade=upgrade)
+        return _raised(model, own, needed, step, source, upgrade=upgrade)
     except ContractError as error:
         place = error.at if error.at.startswith(step.path) else f"{step.path} ({step.name}), {error.at}"
         raise error.told_as(ContractError, at=place, hint=error.hint or _HINT) from None
 
 
-def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, folder: Path, *, upgrade: bool) -> Raised:
+def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, source: Path, *, upgrade: bool) -> Raised:
     reasons = restampable(model, needed)
     if not reasons:
         copy = restamped(model, needed)
-        _prove(model, copy, folder, f"opset {own} -> {needed}")
+        _prove(model, copy, source, f"opset {own} -> {needed}")
         return Raised(model, needed, "restamped, proven equal")
     if not upgrade:
         raise ContractError(
@@ -65,15 +66,15 @@ def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, folder:
             hint=_HINT,
         )
     copy = upgraded(model, needed)
-    _prove(model, copy, folder, f"opset {own} -> {needed}")
+    _prove(model, copy, source, f"opset {own} -> {needed}")
     how = "upgraded, proven equal; strip cannot give the original back"
     return Raised(copy, default_opset(copy), how, rewritten=True)
 
 
-def _prove(before: ModelProto, after: ModelProto, folder: Path, what: str) -> None:
+def _prove(before: ModelProto, after: ModelProto, source: Path, what: str) -> None:
     """Both models on seeded inputs: equal bits, or an error."""
     try:
-        first, second = Session(before, folder=folder), Session(after, folder=folder)
+        first, second = _session(before, source), _session(after, source)
         runs = [(first.run(inputs), second.run(inputs)) for inputs in seeded(before)]
     except ContractError as error:
         raise error.inside(what) from None
@@ -82,6 +83,11 @@ def _prove(before: ModelProto, after: ModelProto, folder: Path, what: str) -> No
             difference = first_difference(got[name], array)
             if difference:
                 raise ContractError("gives other numbers", at=f"{what}, output {name}", got=difference, hint=_HINT)
+
+
+def _session(model: ModelProto, source: Path) -> Session:
+    reachable, folder = in_memory(model, source)
+    return Session(reachable, folder=folder)
 
 
 def seeded(model: ModelProto) -> Iterator[dict[str, Array]]:

@@ -7,16 +7,16 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from onnx import numpy_helper
 
-from onnxprep.errors import OnnxprepError, UsageError
+from onnxprep.errors import OnnxprepError
 from onnxprep.graph import metadata
 from onnxprep.runtime import arrays
-from onnxprep.runtime.files import Draft, check_output, read_model, reason
+from onnxprep.runtime.files import Draft, check_output, make_folder, quietly, read_model
 from onnxprep.spec.document import canonical
 
 INLINE_BYTES = 2**20
@@ -86,7 +86,7 @@ class SideFiles:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             for path, content in self._files.items():
-                _make_folder(path.parent, undo)
+                make_folder(path.parent, undo)
                 check_output(path, self._inputs, force=True)
                 self._drafts[path] = undo.enter_context(Draft(path))
                 self._drafts[path].write(content)
@@ -102,20 +102,6 @@ class SideFiles:
             new = not os.path.lexists(path)
             draft.keep()
             if new:
-                self._undo.callback(_removed, path.unlink)
+                self._undo.callback(quietly, path.unlink)
         model.keep()
         self._undo.pop_all()
-
-
-def _make_folder(folder: Path, undo: contextlib.ExitStack) -> None:
-    try:
-        if not folder.is_dir():
-            folder.mkdir()
-            undo.callback(_removed, folder.rmdir)
-    except OSError as error:
-        raise UsageError(reason(error), at=str(folder), expected="a folder that can be made") from None
-
-
-def _removed(remove: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        remove()

@@ -1,0 +1,58 @@
+"""Names of what is not finished, ``.onnxprep.<process>.<number>.part``, and who may remove one that was left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there, and nothing that was left behind is removed
+    fcntl = None  # type: ignore[assignment]
+
+_NAME = re.compile(r"\.onnxprep\.[0-9]+\.[0-9a-f]{8}\.part")
+_FRESH = 10
+"""Seconds in which a part may not have its lock yet."""
+
+
+def name() -> str:
+    """A new one."""
+    return f".onnxprep.{os.getpid()}.{secrets.token_hex(4)}.part"
+
+
+def lock(descriptor: int) -> None:
+    """Marks the open file or folder as in use; the system takes the mark away when the process ends, however it ends."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def open_folder(folder: Path) -> int | None:
+    """A folder opened to be locked; None where the system cannot."""
+    return None if fcntl is None else os.open(folder, os.O_RDONLY)
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes the parts in a folder that no process holds any more."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder may be written to and not be listed
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and not path.is_symlink()]
+    for path in found if fcntl is not None else ():
+        with contextlib.suppress(OSError):  # held, or gone
+            _remove_unless_held(path)
+
+
+def _remove_unless_held(path: Path) -> None:
+    if abs(time.time() - path.stat().st_mtime) < _FRESH:
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finally:
+        os.close(descriptor)
