@@ -5,6 +5,7 @@ They run one after the other in a copy of the project, with the interpreter that
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -75,3 +76,12 @@ def test_the_spec_in_readme_loads(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
     (tmp_path / "spec.yaml").write_text(text)
     assert len(Spec.load(tmp_path / "spec.yaml").preprocess) == 5
+
+
+def test_the_models_in_readme_are_those_measured() -> None:
+    files = sorted((ROOT / "fixtures" / "models").glob("*.json"))
+    models = [model for file in files for model in json.loads(file.read_text("utf-8"))["models"]]
+    assert not any(model["lost"] or model["differing"] or not model["exact"] for model in models)
+    text, fields = README.read_text("utf-8"), sum(model["fields"] for model in models)
+    assert f"Of [{len(models)} awkward, real and exported models]" in text
+    assert f"field of {fields:,} is lost" in text
