@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import ClassVar, Self, TypeVar
 
 _Kind = TypeVar("_Kind", bound="OnnxprepError")
+_LONGEST = 2000  # characters of one part
 
 
 class OnnxprepError(Exception):
@@ -32,10 +33,10 @@ class OnnxprepError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [f"{self.at}: {self.problem}" if self.at else self.problem]
+        lines = [_on_one_line(f"{self.at}: {self.problem}" if self.at else self.problem)]
         for label, text in (("expected:", self.expected), ("got:", self.got), ("hint:", self.hint)):
             if text:
-                lines.append(f"  {label:<10}{text}")
+                lines.append(f"  {label:<10}{_on_one_line(text)}")
         return "\n".join(lines)
 
     def inside(self, place: str) -> Self:
@@ -52,6 +53,12 @@ class OnnxprepError(Exception):
         """The parts that say something, for ``--json``."""
         parts = {"at": self.at, "problem": self.problem, "expected": self.expected, "got": self.got, "hint": self.hint}
         return {key: text for key, text in parts.items() if text}
+
+
+def _on_one_line(text: str) -> str:
+    """A part may quote a file, whose text must not pass for a line of ours, nor bury what we say."""
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _joint(inner: str) -> str:

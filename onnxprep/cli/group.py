@@ -15,6 +15,7 @@ from onnxprep.errors import OnnxprepError, UsageError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\u00a0-\uffff\U00010000-\U0010ffff]")
+_LONGEST = 4000  # characters of a line
 _INVISIBLE = re.compile(
     r"[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -38,7 +39,7 @@ class Group(click.Group):
     @staticmethod
     def _tell(ctx: click.Context, error: OnnxprepError) -> None:
         if ctx.meta.get("onnxprep.json"):
-            click.echo(json.dumps({"ok": False, "exit_code": error.exit_code, "error": error.to_dict()}))
+            click.echo(_as_json({"ok": False, "exit_code": error.exit_code, "error": error.to_dict()}))
         click.echo(printable(f"error: {error}"), err=True)
         sys.exit(error.exit_code)
 
@@ -53,19 +54,35 @@ def _escape(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
 
 
-def say(text: object) -> None:
-    """Data, on stdout."""
+def on_one_line(text: object) -> str:
+    """``printable``, without line breaks and cut where it is long: no name in a model passes for a line of ours."""
+    whole = str(text)
+    cut = whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]} ... ({len(whole):,} characters)"
+    return printable(cut).replace("\n", "\\n")
+
+
+def say(line: object) -> None:
+    """A line of data, on stdout."""
+    click.echo(on_one_line(line))
+
+
+def say_text(text: str) -> None:
+    """Data of several lines, on stdout."""
     click.echo(printable(text))
 
 
-def tell(text: object) -> None:
+def tell(line: object) -> None:
     """A message, on stderr."""
-    click.echo(printable(text), err=True)
+    click.echo(on_one_line(line), err=True)
 
 
 def say_json(value: Any) -> None:
     """Data as JSON, on stdout, ASCII."""
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=True))
+    click.echo(_as_json(value))
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:

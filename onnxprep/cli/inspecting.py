@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from onnxprep.cli.group import FILE, say, say_json, tell, with_json
+from onnxprep.cli.group import FILE, say, say_json, say_text, tell, with_json
+from onnxprep.cli.watch import Watched
 
 
 @click.command("inspect")
@@ -31,10 +32,10 @@ def inspect_model(model: Path, source: bool, provider: tuple[str, ...], as_json:
         for i, line in enumerate(value if isinstance(value, list) else [value]):
             say(f"{key if i == 0 else '':<10} {line}")
     if source:
-        say(nodes_as_code(model))
+        say_text(nodes_as_code(model))
 
 
-@click.command()
+@click.command(cls=Watched)
 @click.argument("model", type=FILE)
 @click.argument("inputs", nargs=-1, required=True, metavar="[NAME=]FILE...")
 @click.option("--provider", multiple=True, help="onnxruntime provider, in order of preference.")
@@ -66,7 +67,7 @@ def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: P
             say(f"  {line}")
 
 
-@click.command()
+@click.command(cls=Watched)
 @click.argument("model", type=FILE)
 @click.option(
     "--provider",
@@ -87,7 +88,7 @@ def verify(model: Path, provider: tuple[str, ...], as_json: bool) -> None:
     say(f"{model}: ok")
 
 
-@click.command()
+@click.command(cls=Watched)
 @click.argument("spec", type=FILE)
 @click.option(
     "--strict", is_flag=True, help="A step whose library is not here, or outside of the claim, is exit 5, too."

@@ -9,9 +9,10 @@ import click
 
 from onnxprep.cli.copying import copying
 from onnxprep.cli.group import FILE, named_files, say, say_json, tell, with_json
+from onnxprep.cli.watch import Watched
 
 
-@click.command()
+@click.command(cls=Watched)
 @click.argument("model", type=FILE)
 @click.option("--spec", type=FILE, required=True, help="The spec: YAML or JSON.")
 @click.option("-o", "--output", type=FILE, required=True, help="Where the new file goes.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from onnxprep.cli.group import FILE, say, say_json, tell, with_json
+from onnxprep.cli.group import FILE, say, say_json, say_text, tell, with_json
 
 
 @click.command()
@@ -19,10 +19,10 @@ def new(preset: str | None, as_json: bool) -> None:
 
     if preset is None:
         found = {name: presets.summary(name) for name in presets.names()}
-        say_json(found) if as_json else say("\n".join(f"{name:<22} {text}" for name, text in found.items()))
+        say_json(found) if as_json else say_text("\n".join(f"{name:<22} {text}" for name, text in found.items()))
         return
     text = presets.text(preset)
-    say_json({"preset": preset, "spec": text}) if as_json else say(text.rstrip())
+    say_json({"preset": preset, "spec": text}) if as_json else say_text(text.rstrip())
 
 
 @click.command()
@@ -120,7 +120,7 @@ def steps(name: str | None, as_json: bool) -> None:
                 say(f"{item['operation']:<16} {claim['like'] or '-':<26} {claim['tolerance']}")
         return
     found = operation(name)
-    say_json(found.data) if as_json else say(found.text)
+    say_json(found.data) if as_json else say_text(found.text)
 
 
 @click.command()
@@ -131,4 +131,4 @@ def schema(as_json: bool) -> None:  # noqa: ARG001  # it is JSON either way
 
     from onnxprep.spec.schema import schema as schema_of
 
-    say(json.dumps(schema_of(), indent=2, sort_keys=True))
+    say_text(json.dumps(schema_of(), indent=2, sort_keys=True))

@@ -105,31 +105,50 @@ def _fit(plan: Plan, signature: Signature, name: str, classes: _Classes) -> list
     return warnings
 
 
+_Length = tuple[str, int | str]
+"""Whose it is (``ours``, ``theirs``, ``number``), and the symbol or number."""
+
+
+@dataclass(eq=False)
+class _Class:
+    """Lengths that are equal, and the number that they are."""
+
+    members: set[_Length]
+    number: int | None = None
+
+
 class _Classes:
     """Which lengths must be equal: symbols of either side and numbers, in classes that grow as inputs are read."""
 
     def __init__(self) -> None:
-        self._members: list[set[tuple[str, int | str]]] = []
+        self._of: dict[_Length, _Class] = {}
+        self._all: dict[_Class, None] = {}  # the one that grew last stands last
+
+    @property
+    def _members(self) -> list[set[_Length]]:
+        return [found.members for found in self._all]
 
     def join(self, ours: int | str, theirs: int | str) -> str:
         """Puts both lengths into one class; says what is wrong if that class then holds two numbers."""
-        a = ("number" if isinstance(ours, int) else "ours", ours)
-        b = ("number" if isinstance(theirs, int) else "theirs", theirs)
-        merged = {a, b}
-        apart = []
-        for members in self._members:
-            if members & merged:
-                merged |= members
-            else:
-                apart.append(members)
-        # a number alone ties nothing together: two axes of length 3 are not one symbol
-        symbolic = any(side != "number" for side, _ in merged)
-        numbers = sorted(int(value) for side, value in merged if side == "number")
+        one, other = self._class("ours", ours), self._class("theirs", theirs)
+        numbers = {found.number for found in (one, other)} - {None}
         if len(numbers) > 1:
-            return self._clash(ours, theirs, numbers)
-        if symbolic:
-            self._members = [*apart, merged]
+            return self._clash(ours, theirs, sorted(n for n in numbers if n is not None))
+        large, small = (one, other) if len(one.members) >= len(other.members) else (other, one)
+        # a number alone ties nothing together: two axes of length 3 are not one symbol
+        if len(large.members) > 1 or one.members != other.members:
+            self._all.pop(one, None)
+            self._all.pop(other, None)
+            self._all[large] = None
+            self._of.update(dict.fromkeys((*small.members, *(large.members if len(large.members) == 1 else ())), large))
+            large.members |= small.members  # into the larger one: many joins stay cheap
+            large.number = next(iter(numbers), None)
         return ""
+
+    def _class(self, side: str, length: int | str) -> _Class:
+        if isinstance(length, int):
+            return self._of.get(("number", length)) or _Class({("number", length)}, length)
+        return self._of.get((side, length)) or _Class({(side, length)})
 
     def bound(self, side: str) -> dict[str, int]:
         """Symbols of one side whose class holds a number."""

@@ -27,7 +27,8 @@ def nested(graph: GraphProto) -> Iterator[GraphProto]:
     """The graph and every graph inside its nodes' attributes."""
     yield graph
     for node in graph.node:
-        yield from inside(node)
+        if node.attribute:
+            yield from inside(node)
 
 
 def inside(node: NodeProto) -> Iterator[GraphProto]:

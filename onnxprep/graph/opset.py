@@ -20,6 +20,7 @@ from onnxprep.graph.names import graphs, nested
 from onnxprep.spec.plan import Plan, Side
 
 _DEFAULT_DOMAIN = ("", "ai.onnx")  # two spellings of one domain
+_LARGEST = 2**31 - 1
 
 _WRONG = {
     ("Hardmax", 13): "the axis keeps its old meaning",
@@ -34,7 +35,7 @@ def default_opset(model: ModelProto) -> int | None:
     """The model's ai.onnx opset; ``None`` where it imports none.
 
     Raises:
-        ContractError: it imports two different ones.
+        ContractError: it imports two different ones, or one that is none.
     """
     found = sorted({entry.version for entry in model.opset_import if entry.domain in _DEFAULT_DOMAIN})
     if len(found) > 1:
@@ -44,6 +45,8 @@ def default_opset(model: ModelProto) -> int | None:
             expected="one number",
             got=", ".join(map(str, found)),
         )
+    if found and not 0 <= found[0] <= _LARGEST:
+        raise ContractError("is no opset number", at="model.opset_import", got=str(found[0]))
     return found[0] if found else None
 
 

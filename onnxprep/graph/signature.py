@@ -12,6 +12,8 @@ from onnxprep.errors import ContractError
 from onnxprep.spec.plan import Signature
 from onnxprep.tensor import Dim, TensorSpec
 
+_LONGEST = 2**16
+
 
 def signature(model: ModelProto) -> Signature:
     """The model's real inputs (those no initializer stands for) and outputs.
@@ -40,6 +42,9 @@ def described(info: ValueInfoProto) -> TensorSpec:
     """Our description of a tensor input or output; a negative length means unknown, as old exporters write it."""
     if not info.name:
         raise ContractError("has an input or output without a name", at="model")
+    if len(info.name) > _LONGEST:
+        expected = f"at most {_LONGEST:,} characters"
+        raise ContractError("has an input or output with a name beyond all use", at="model", expected=expected)
     try:
         spec = spec_of(info.type)
     except ValueError as error:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from onnxprep.graph.lost import refuse_renamed, renamed
 from onnxprep.graph.parse import refuse_unreadable
 from onnxprep.graph.signature import initialized_names
 from onnxprep.graph.stack import unstack
+
+_DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, StopIteration)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def strip(model: ModelProto) -> Stripped:
     try:
         _restore(copy, entry)
         keys = tuple(str(key) for key in entry["metadata"])
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, binascii.Error, DecodeError) as error:
+    except (*_DAMAGE, binascii.Error, DecodeError, ContractError) as error:
         raise _unreadable() from error
     _refuse_dangling(copy)
     stacked = entry.get("stacked") is True
@@ -181,13 +183,9 @@ def _restore(model: ModelProto, entry: dict[str, Any]) -> None:
     initialized = initialized_names(model)
     weights = [info for info in graph.input if info.name in initialized]
     names.rename(model, {name: name.removeprefix(BODY) for name in names.tensor_names(model) if name.startswith(BODY)})
-    inputs = [_copy(info) for info in weights]
-    for at, text in entry["inputs"]:
-        if at > len(inputs):
-            raise ValueError(at)
-        inputs.insert(at, _info(text))
+    inputs = _in_place([_copy(info) for info in weights], entry["inputs"])
     outputs = [_info(text) for text in entry["outputs"]]
-    imports = [OperatorSetIdProto.FromString(_bytes(text)) for text in entry["opset_imports"]]
+    imports = [_import(text) for text in entry["opset_imports"]]
     imports += _imported_since(model, {imported.domain for imported in imports})
     del graph.input[:], graph.output[:], model.opset_import[:]
     graph.input.extend(inputs)
@@ -196,6 +194,15 @@ def _restore(model: ModelProto, entry: dict[str, Any]) -> None:
     _remove_infos(model, set(entry["value_info"]))
     _remove_weights(model)
     metadata.remove(model, entry["metadata"])
+
+
+def _in_place(weights: list[ValueInfoProto], recorded: Sequence[tuple[int, str]]) -> list[ValueInfoProto]:
+    """What was recorded at its places, the weights in order at those between."""
+    places = {at: _info(text) for at, text in recorded}
+    if len(places) != len(recorded) or not places.keys() <= set(range(len(recorded) + len(weights))):
+        raise ValueError("inputs without a place of their own")
+    others = iter(weights)
+    return [places[at] if at in places else next(others) for at in range(len(recorded) + len(weights))]
 
 
 def _remove_infos(model: ModelProto, added: set[str]) -> None:
@@ -244,7 +251,15 @@ def _copy(info: ValueInfoProto) -> ValueInfoProto:
 
 
 def _info(text: str) -> ValueInfoProto:
-    return ValueInfoProto.FromString(_bytes(text))
+    found: ValueInfoProto = ValueInfoProto.FromString(_bytes(text))
+    refuse_unreadable(found)
+    return found
+
+
+def _import(text: str) -> OperatorSetIdProto:
+    found: OperatorSetIdProto = OperatorSetIdProto.FromString(_bytes(text))
+    refuse_unreadable(found)
+    return found
 
 
 def _refuse_dangling(model: ModelProto) -> None:

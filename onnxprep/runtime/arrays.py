@@ -21,8 +21,9 @@ _MAX_BYTES = 2**30
 
 def digest(array: Array) -> str:
     """sha256 of dtype, shape and content, little-endian, in C order; texts by their JSON."""
-    head = json.dumps([dtype_name(array), list(array.shape)]).encode()
-    return hashlib.sha256(head + b"\n" + _content(array)).hexdigest()
+    found = hashlib.sha256(json.dumps([dtype_name(array), list(array.shape)]).encode() + b"\n")
+    found.update(_content(array))
+    return found.hexdigest()
 
 
 def packed(array: Array) -> dict[str, Any]:
@@ -31,6 +32,17 @@ def packed(array: Array) -> dict[str, Any]:
     if written["dtype"] == "string":
         return written | {"text": [str(item) for item in array.ravel()]}
     return written | {"zlib": base64.b64encode(zlib.compress(_content(array), 9)).decode("ascii")}
+
+
+def inflated_bytes(written: Mapping[str, Any]) -> int:
+    """What the numbers of a packed array take, as its shape says; 0 for texts, which are not deflated.
+
+    Raises:
+        ValueError, TypeError, KeyError, OverflowError: the text is damaged.
+    """
+    if "zlib" not in written:
+        return 0
+    return max(0, math.prod(int(n) for n in written["shape"])) * np.dtype(str(written["dtype"])).itemsize
 
 
 def unpacked(written: Mapping[str, Any], at: str) -> Array:
@@ -42,7 +54,7 @@ def unpacked(written: Mapping[str, Any], at: str) -> Array:
     try:
         shape = tuple(int(n) for n in written["shape"])
         array = _texts(written, shape) if written["dtype"] == "string" else _numbers(written, shape)
-    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, SyntaxError, binascii.Error, zlib.error) as error:
         raise ParityError(
             "cannot be read", at=at, got=str(error)[:120], hint="the file was changed or damaged"
         ) from None
@@ -76,10 +88,11 @@ def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if _is_narrow(dtype) else dtype.newbyteorder("<")  # those have one byte order, this machine's
 
 
-def _content(array: Array) -> bytes:
+def _content(array: Array) -> bytes | memoryview:
+    """The bytes, not copied where they lie as they are wanted."""
     if dtype_name(array) == "string":
         return json.dumps([str(item) for item in array.ravel()]).encode()
-    return np.ascontiguousarray(array, dtype=_little(array.dtype)).tobytes()
+    return np.ascontiguousarray(array, dtype=_little(array.dtype)).reshape(-1).view(np.uint8).data
 
 
 def first_difference(got: Array, expected: Array, tolerance: float = 0.0) -> str:

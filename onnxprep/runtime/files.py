@@ -31,6 +31,8 @@ def read_bytes(path: Path) -> bytes:
     """
     _check_name(path)
     try:
+        if path.is_char_device() or path.is_block_device():  # some have no end
+            raise UsageError("is a device", at=str(path), expected="a readable file")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise UsageError(reason(error), at=str(path), expected="a readable file") from None

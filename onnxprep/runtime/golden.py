@@ -34,6 +34,8 @@ from onnxprep.runtime.session import version
 from onnxprep.tensor import Array
 
 FORMAT = 1
+INFLATED_BYTES = 64 * 2**20
+"""All arrays of a golden inside a model; more goes beside it, however well it is deflated."""
 RELATIVE_TOLERANCE = 1e-4
 """Of the largest expected magnitude, at least of 1: what kernels of different versions and machines may differ by."""
 
@@ -112,10 +114,28 @@ def load(text: str, folder: Path) -> list[Sample]:
     """
     try:
         document = json.loads(text)
+        _refuse_bomb(document["samples"])
         return [_load_sample(item, f"samples[{i}]", folder) for i, item in enumerate(document["samples"])]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        OSError,
+        RuntimeError,
+        SyntaxError,
+    ) as error:
         hint = "the file was changed or damaged after export"
         raise ParityError("cannot be read", at="golden", got=str(error)[:120], hint=hint) from None
+
+
+def _refuse_bomb(samples: list[Mapping[str, Any]]) -> None:
+    packed = (item for sample in samples for kind in ("inputs", "values") for item in sample[kind].values())
+    total = sum(arrays.inflated_bytes(item) for item in packed)
+    if total > INFLATED_BYTES:
+        expected = f"at most {INFLATED_BYTES // 2**20} MiB; export keeps more beside the model"
+        raise ParityError("is too large when it is inflated", at="golden", expected=expected, got=f"{total:,} bytes")
 
 
 def _load_sample(item: Mapping[str, Any], at: str, folder: Path) -> Sample:
@@ -148,7 +168,7 @@ def _load(written: Mapping[str, Any], at: str, folder: Path) -> Array:
 def _read_tensor(path: Path, written: Mapping[str, Any], at: str) -> Array:
     text = written["dtype"] == "string"
     size = 0 if text else math.prod(written["shape"]) * np.dtype(written["dtype"]).itemsize
-    if not text and path.stat().st_size > size + 4096:
+    if path.stat().st_size > (INFLATED_BYTES if text else size + 4096):
         raise ParityError("is longer than its shape says", at=at, got=str(path))
     try:
         tensor = onnx.TensorProto.FromString(path.read_bytes())

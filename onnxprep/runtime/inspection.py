@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.reading import read_json
 from onnxprep.tensor import TensorSpec
+
+_FEW = 100
 
 
 def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
         "caller": [f"{entry.name} must be run by the caller" for entry in spec.callers],
         "golden": _goldens(stored),
         "weights": [
-            f"{len(locations(model))} tensors in {name}" for name in dict.fromkeys(e.path for e in locations(model))
+            f"{tensors} tensors in {name}" for name, tensors in Counter(e.path for e in locations(model)).items()
         ],
         "provenance": [f"{key}: {value}" for key, value in spec.provenance.items()],
         "strip": _strip(model),
@@ -121,6 +124,9 @@ def nodes_as_code(path: Path) -> str:
             alone: ModelProto = helper.make_model(
                 graph, opset_imports=list(model.opset_import), ir_version=model.ir_version
             )
+            for node in alone.graph.node:  # names become comments, which end where the line does
+                node.name = "".join(c if c.isprintable() else "?" for c in node.name)
+                node.ClearField("doc_string")
             try:
                 texts.append(str(onnxscript.proto2python(alone)))
             except Exception as error:  # on damaged nodes it raises AssertionError, IndexError and more
@@ -159,11 +165,12 @@ def _json(text: str) -> dict[str, Any]:
 def _goldens(stored: dict[str, str]) -> list[str]:
     samples = _json(stored.get(metadata.GOLDEN, "")).get("samples", [])
     lines = []
-    for i, sample in enumerate(samples if isinstance(samples, list) else []):
+    samples = samples if isinstance(samples, list) else []
+    for i, sample in enumerate(samples[:_FEW]):
         try:
             inputs = ", ".join(f"{name}{item['shape']}" for name, item in sample["inputs"].items())
             values = ", ".join(f"{name} (by {item['made_by']})" for name, item in sample["values"].items())
         except (KeyError, TypeError, AttributeError):
             inputs, values = "?", "damaged"
         lines.append(f"samples[{i}] {inputs} -> {values}")
-    return lines
+    return lines + ([f"... and {len(samples) - _FEW} more"] if len(samples) > _FEW else [])

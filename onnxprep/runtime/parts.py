@@ -37,6 +37,17 @@ def open_folder(folder: Path) -> int | None:
     return None if fcntl is None else os.open(folder, os.O_RDONLY)
 
 
+def remove_of(process: int, out: Path) -> None:
+    """Removes what a process that has ended left of ``out``, of the data with it, and of goldens beside it."""
+    for folder in (out.parent, *out.parent.glob("test_data_set_*")):
+        found = list(folder.glob(f".onnxprep.{process}.*.part"))
+        for path in found:
+            _remove(path)
+        if found and folder != out.parent:
+            with contextlib.suppress(OSError):  # others have put something there
+                folder.rmdir()
+
+
 def remove_stale(folder: Path) -> None:
     """Removes the parts in a folder that no process holds any more."""
     found: list[Path] = []
@@ -53,6 +64,10 @@ def _remove_unless_held(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _remove(path)
     finally:
         os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

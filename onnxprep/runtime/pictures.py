@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxprep.errors import UsageError
 from onnxprep.runtime.files import read_bytes
+from onnxprep.steps.image.decode_image import quiet, safe_formats
 from onnxprep.tensor import Array, TensorSpec
 
 _MODES = {"RGB": "RGB", "BGR": "RGB", "RGBA": "RGBA", "GRAY": "L"}
@@ -39,11 +40,14 @@ def _decoded(path: Path, mode: str) -> Array:
     except ImportError:
         raise UsageError("reading pictures needs Pillow", at=str(path), hint="pip install 'onnxprep[images]'") from None
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with quiet(), Image.open(io.BytesIO(data), formats=safe_formats()) as opened:
             if opened.mode.startswith(("I", "F")):  # converting them would cut, not scale
                 expected = "8 bits per channel, or a .npy array"
                 raise UsageError("holds more than 8 bits per channel", at=str(path), expected=expected, got=opened.mode)
             pixels = np.asarray(opened.convert(mode))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, struct.error):
+    except Image.DecompressionBombError:
+        most = f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, or a .npy array"
+        raise UsageError("is too large a picture", at=str(path), expected=most) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error):
         raise UsageError("is not a picture", at=str(path), expected="PNG, JPEG, WebP ... or a .npy array") from None
     return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -17,6 +17,7 @@ from onnxprep.errors import OnnxprepError
 from onnxprep.graph import metadata
 from onnxprep.runtime import arrays
 from onnxprep.runtime.files import Draft, check_output, make_folder, quietly, read_model
+from onnxprep.runtime.golden import INFLATED_BYTES
 from onnxprep.spec.document import canonical
 
 INLINE_BYTES = 2**20
@@ -30,7 +31,8 @@ def spill(document: dict[str, Any], out: Path) -> tuple[str, dict[Path, bytes]]:
     The folders are those of the model that ``out`` replaces, then the first that are free.
     """
     text = canonical(document)
-    if len(text) <= INLINE_BYTES:
+    packed = (item for sample in document["samples"] for kind in ("inputs", "values") for item in sample[kind].values())
+    if len(text) <= INLINE_BYTES and sum(map(arrays.inflated_bytes, packed)) <= INFLATED_BYTES:
         return text, {}
     files: dict[Path, bytes] = {}
     for folder, sample in zip(_folders(out), document["samples"], strict=False):

@@ -22,6 +22,8 @@ from onnxprep.tensor import TensorSpec
 FORMAT = 1
 _KEYS = ("onnxprep", "name", "like", "inputs", "preprocess", "model", "postprocess", "outputs", "provenance")
 _OUTSIDE_DIGEST = ("name", "provenance")
+_MAX_ENTRIES = 256
+"""Steps of one side, and inputs: more is no pipeline, and every one of them takes its time."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def parse(document: Any, lines: LinesOf, *, known_only: bool) -> Spec:
     for name in model_outputs:
         fields.value_name(name, f"model.outputs.{name}")
     sides = [
-        [reader.read(item, f"{side}[{i}]") for i, item in enumerate(fields.sequence(document.get(side), side))]
+        [reader.read(item, f"{side}[{i}]") for i, item in enumerate(fields.few(document.get(side), side, _MAX_ENTRIES))]
         for side in ("preprocess", "postprocess")
     ]
     preprocess, postprocess = resolve(tuple(inputs), sides[0], sides[1], tuple(model_outputs))
@@ -197,7 +199,7 @@ def _like(value: Any, *, known_only: bool) -> str:
 
 def _inputs(value: Any) -> dict[str, TensorSpec]:
     inputs: dict[str, TensorSpec] = {}
-    for i, item in enumerate(fields.sequence(value, "inputs")):
+    for i, item in enumerate(fields.few(value, "inputs", _MAX_ENTRIES)):
         at = f"inputs[{i}]"
         keys = ("name", "dtype", "layout", "color", "shape", "range")
         written = fields.mapping(item, at, keys, required=("name", "dtype", "shape"))

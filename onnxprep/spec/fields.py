@@ -17,6 +17,7 @@ _STEP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _LAYOUT = re.compile(r"[A-Z]{1,8}")
 _MAX_NAME = 200
 _MAX_DIM = 2**31 - 1
+_MAX_AXES = 64  # as in NumPy
 _MAX = sys.float_info.max
 
 
@@ -47,6 +48,14 @@ def sequence(value: Any, at: str) -> Sequence[Any]:
     if not isinstance(value, list):
         raise SpecError(f"is {shown(value)}", at=at, expected="a list")
     return value
+
+
+def few(value: Any, at: str, most: int) -> Sequence[Any]:
+    """``sequence``, of at most so many."""
+    items = sequence(value, at)
+    if len(items) > most:
+        raise SpecError(f"has {len(items)} entries", at=at, expected=f"at most {most}")
+    return items
 
 
 def text(value: Any, at: str) -> str:
@@ -134,7 +143,7 @@ def tensor(value: Mapping[str, Any], at: str) -> TensorSpec:
 def _shape(value: Any, at: str) -> tuple[Dim, ...]:
     if not isinstance(value, list):
         raise SpecError(f"is {shown(value)}", at=at, expected="a list such as [N, H, W, 3]")
-    return tuple(_dim(dim, f"{at}[{i}]") for i, dim in enumerate(value))
+    return tuple(_dim(dim, f"{at}[{i}]") for i, dim in enumerate(few(value, at, _MAX_AXES)))
 
 
 def _dim(value: Any, at: str) -> Dim:

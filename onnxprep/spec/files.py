@@ -49,12 +49,15 @@ class LinesOf:
             folder = self.folder.resolve()
             path = (folder / name).resolve()
             inside = path.is_relative_to(folder)
-        except (OSError, ValueError, RuntimeError):  # a name with a NUL, links that go in a circle
+            special = path.exists() and not path.is_file() and not path.is_dir()
+        except (OSError, ValueError, RuntimeError):  # a NUL, a name too long, links that go in a circle
             inside = False
         if not inside:
             raise SpecError(
                 f"{shown(name)} leads out of the spec's folder", expected="a file beside the spec or below it"
             )
+        if special:  # a pipe may keep its reader for ever
+            raise SpecError(f"{shown(name)} is not a regular file", expected="a text file")
         try:
             return _lines(self.text_of(path))
         except UsageError as error:

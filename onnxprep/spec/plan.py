@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,8 @@ Side = Literal["pre", "post"]
 _SIDES = {"pre": "preprocess", "post": "postprocess"}
 Values = Mapping[str, TensorSpec]
 """Value name -> its logical tensor."""
+
+_MOST_PIXELS, _MOST_VALUES = 2**18, 2**40
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,21 @@ def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[Tensor
         ContractError: it does not work on what it is given.
     """
     try:
-        return step.infer(*given)
+        gives = step.infer(*given)
     except ContractError as error:
         raise error.told_as(ContractError, problem=f"`{step.operation}` {error.problem}", at=at) from None
+    for tensor in (*given, *gives):
+        _refuse_beyond_memory(tensor, step.operation, at)
+    return gives
+
+
+def _refuse_beyond_memory(tensor: TensorSpec, operation: str, at: str) -> None:
+    """Tables are worked out for lengths that are known: these must be lengths that a machine can have."""
+    sides = [dim for dim in (tensor.dim("H"), tensor.dim("W")) if isinstance(dim, int)]
+    values = math.prod(dim for dim in tensor.shape or () if isinstance(dim, int))
+    if max(sides, default=0) > _MOST_PIXELS or values > _MOST_VALUES:
+        expected = f"at most {_MOST_PIXELS:,} px along H and W, and {_MOST_VALUES:,} values in all"
+        raise ContractError(f"`{operation}` works on what no memory holds", at=at, expected=expected, got=str(tensor))
 
 
 def lines(planned: Plan) -> list[str]:

@@ -19,6 +19,8 @@ from onnxprep.spec.messages import shown
 
 MAX_BYTES = 8 * 2**20
 MAX_DEPTH = 32
+MAX_VALUES = 2**18
+"""Of a YAML document: its reader takes microseconds for each."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -76,7 +78,7 @@ def _read_json_or_flow(text: str) -> Any:
 # JSON -----------------------------------------------------------------------------------------------------------
 
 # a text that never ends takes the rest at once: tried again from each quote in it, 8 MB would take hours
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def _check_depth(text: str) -> None:
@@ -170,7 +172,7 @@ def _read_yaml(text: str) -> Any:
 
 
 def _plain_events(text: str) -> Iterator[yaml.Event]:
-    depth = 0
+    depth = values = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
             continue
@@ -185,6 +187,10 @@ def _plain_events(text: str) -> Iterator[yaml.Event]:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _too_deep()
+        values += isinstance(event, yaml.NodeEvent)
+        if values > MAX_VALUES:
+            hint = "long lists of names go into a file of their own"
+            raise SpecError("holds too many values", at=_place(event), expected=f"at most {MAX_VALUES:,}", hint=hint)
         yield event
 
 

@@ -35,6 +35,9 @@ _NOW: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 """ONNX operator -> the NumPy function that gives the same bits (integer operands are never negative in a Div)."""
 
+_MOST_KNOWN = 2**18
+"""Longer rows of numbers are counted by the graph, not kept in it."""
+
 _NEUTRAL = {"Add": 0, "Mul": 1}
 """Operator -> the operand that changes nothing."""
 
@@ -139,9 +142,9 @@ class Arithmetic:
     def count_to(self, end: Number) -> Number:
         """``0 .. end - 1`` for an ``end`` of shape [1]."""
         known = self.known(end)
-        return (
-            self._emitted("Range", np.array(0), self.scalar(end), np.array(1)) if known is None else np.arange(known[0])
-        )
+        if known is None or (known[0] > _MOST_KNOWN and self._op is not None):
+            return self._emitted("Range", np.array(0), self.scalar(end), np.array(1))
+        return np.arange(known[0])
 
     def scalar(self, x: Number) -> Number:
         """The element of a [1], rank 0."""
