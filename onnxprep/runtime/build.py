@@ -46,7 +46,7 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False, progress: 
     """
     source, target = Path(model), Path(out)
     check_output(target, [source], force=force)
-    joined, _ = read_model(source)
+    joined = read_model(source)[0]  # not its bytes: of a large model, gigabytes
     read = [source, *weights(joined, source)]
     check_output(target, read, force=force)
     try:

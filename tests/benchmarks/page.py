@@ -3,6 +3,7 @@
 import chains
 import export_time
 import front_end
+import start_up
 
 if __name__ == "__main__":
     front_end.main()
@@ -12,3 +13,5 @@ if __name__ == "__main__":
         "\n## Export\n\nA model of square matrices, the ImageNet steps in front. Only reading, loading and writing grow with it.\n"
     )
     export_time.main()
+    print("\n## Start\n\nA process from its start to its end, medians of starts in turn.\n")
+    start_up.main()
