@@ -160,3 +160,33 @@ def _run(path: Path, picture: Array) -> list[object]:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return [output.tolist() for output in session.run(None, {"image": picture})]
+
+
+def test_replacing_the_top_layer_leaves_those_below(once: Path, tmp_path: Path) -> None:
+    (tmp_path / "flip.yaml").write_text(FLIP % "image")
+    (tmp_path / "other.yaml").write_text((FLIP % "image").replace("horizontal", "vertical"))
+    onnxprep.export(once, tmp_path / "flip.yaml", tmp_path / "first.onnx", stack=True)
+    onnxprep.export(once, tmp_path / "other.yaml", tmp_path / "direct.onnx", stack=True)
+    report = onnxprep.export(tmp_path / "first.onnx", tmp_path / "other.yaml", tmp_path / "second.onnx")
+    assert any(line.endswith("the steps below them stay") for line in report.contract)
+    assert (tmp_path / "second.onnx").read_bytes() == (tmp_path / "direct.onnx").read_bytes()
+    onnxprep.verify(tmp_path / "second.onnx")
+    assert onnxprep.strip(tmp_path / "second.onnx", tmp_path / "back.onnx").exact
+    assert (tmp_path / "back.onnx").read_bytes() == once.read_bytes()
+
+
+def test_stacking_leaves_the_names_that_callers_know(tmp_path: Path) -> None:
+    made = relu()
+    made.graph.input[0].name = made.graph.node[0].input[0] = "onnxprep.x"
+    before = made.SerializeToString()
+    stack(made)
+    assert made.SerializeToString() == before
+
+
+def test_a_key_of_the_users_in_our_place_is_named(tmp_path: Path) -> None:
+    model = onnx.load(MODEL)
+    model.metadata_props.add(key="onnxprep.note", value="mine")
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ContractError, match="a key of the model's own in our place") as caught:
+        onnxprep.export(tmp_path / "model.onnx", SPEC, tmp_path / "out.onnx")
+    assert caught.value.at.endswith("onnxprep.note")

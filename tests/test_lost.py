@@ -158,7 +158,7 @@ def noted(model: ModelProto) -> None:
         node.attribute.sort(key=lambda attribute: attribute.name, reverse=True)
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                attribute.g.value_info.add(name="noted")
+                attribute.g.doc_string = "seen by a tool"
 
 
 def folded(model: ModelProto) -> None:

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
-from onnxprep.emit import type_proto
+from onnxprep.emit import Emitter, type_proto
 from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names
 from onnxprep.graph.fragment import emit_steps
+from onnxprep.graph.guard import guarded, uncertain
 from onnxprep.graph.opset import default_opset, needs, raise_opset
 from onnxprep.graph.signature import described, initialized_names, is_tensor, signature
 from onnxprep.graph.symbols import declared
-from onnxprep.spec.plan import Plan, Side
+from onnxprep.spec.plan import Plan, Side, Signature
+from onnxprep.step import Value
 from onnxprep.tensor import TensorSpec
 
 _LOWEST = 11  # for a model that imports no ai.onnx at all
@@ -50,7 +52,7 @@ def emit(model: ModelProto, plan: Plan, opset: int | None = None) -> Own:
     _refuse(model, plan)
     own = Own({name: name for name in plan.inputs}, _number(model, plan, opset), _moved(model, plan))
     emit_side(own, plan, "pre")
-    feed(own, plan)
+    feed(own, plan, signature(model))
     own.tensors |= {value: own.moved.get(name, name) for value, name in plan.gives.items()}
     emit_side(own, plan, "post")
     give(own, plan)
@@ -65,7 +67,8 @@ def splice(model: ModelProto, plan: Plan, own: Own) -> None:
         raise_opset(model, own.opset)
     names.rename(model, own.moved)
     inputs, outputs = _inputs(old_inputs, plan, specs, own.moved), _outputs(old_outputs, plan, specs)
-    former = [_called(info, own.moved.get(info.name, info.name)) for info in (*old_inputs, *old_outputs)]
+    former = [_fed(info, plan, specs, own.moved) for info in old_inputs if info.name in plan.feeds]
+    former += [_unshaped(_called(info, own.moved.get(info.name, info.name))) for info in old_outputs]
     _assemble(model, own, inputs, outputs, former)
 
 
@@ -171,10 +174,16 @@ def emit_side(own: Own, plan: Plan, side: Side) -> None:
     own.tensors |= fragment.tensors
 
 
-def feed(own: Own, plan: Plan) -> None:
+def feed(own: Own, plan: Plan, wanted: Signature) -> None:
     """Every fed model input gets its value: under its own name, through an Identity only where that cannot be."""
     pairs = [(own.moved.get(name, name), value) for name, value in plan.feeds.items()]
     pairs.sort(key=lambda pair: pair[0] != pair[1])  # a value called like the input it feeds comes first
+    for k, (name, value) in enumerate(plan.feeds.items()):
+        op = Emitter(f"{names.PREFIX}pre.feed.{k}", own.opset)
+        spec = plan.values[value]
+        passed = guarded(op, Value(own.tensors[value], spec), uncertain(spec, wanted.inputs[name]))
+        own.before.extend(op.nodes)
+        own.tensors[value] = passed.name
     _name(own, own.before, pairs, "pre.feed")
 
 
@@ -224,7 +233,7 @@ def _assemble(
     del graph.output[:]
     graph.input.extend(inputs)
     graph.output.extend(outputs)
-    # the type that the model declares for what it is fed stays: tools compare it with what our nodes give
+    # the types of what was input or output stay: tools compare them with what our nodes give and take
     graph.value_info.extend(info for name, info in {i.name: i for i in former}.items() if name not in kept)
 
 
@@ -259,7 +268,22 @@ def _described(name: str, spec: TensorSpec, same: ValueInfoProto | None) -> Valu
         info.CopyFrom(same)
     info.name = name
     if same is None or (described(same).dtype, described(same).shape) != (spec.dtype, spec.shape):
+        meant = info.type.denotation
         info.type.CopyFrom(type_proto(spec))
+        if meant:
+            info.type.denotation = meant
+    return info
+
+
+def _fed(info: ValueInfoProto, plan: Plan, specs: Mapping[str, TensorSpec], moved: Mapping[str, str]) -> ValueInfoProto:
+    """A fed input, with the lengths that our nodes really give: ONNX Runtime believes what is declared inside a graph."""
+    return _described(moved.get(info.name, info.name), specs[plan.feeds[info.name]], info)
+
+
+def _unshaped(info: ValueInfoProto) -> ValueInfoProto:
+    """A former output without its lengths: of an output a wrong one is a warning, inside the graph it is believed."""
+    if is_tensor(info):
+        info.type.tensor_type.ClearField("shape")
     return info
 
 

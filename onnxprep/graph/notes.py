@@ -10,15 +10,13 @@ _NOTES = ("doc_string", "metadata_props")
 
 
 def plain(node: NodeProto) -> NodeProto:
-    """The node without texts, tags, the order of its attributes, and types inside its branches, which follow from the rest."""
+    """The node without texts, tags, and the order of its attributes."""
     copy = NodeProto()
     copy.CopyFrom(node)
     _clear(copy)
     for graph in names.inside(copy):
-        for note in (*_NOTES, "value_info"):
+        for note in _NOTES:
             graph.ClearField(note)
-        for info in (*graph.input, *graph.output):
-            info.type.tensor_type.ClearField("shape")
         for inner in graph.node:
             _clear(inner)
     return copy

@@ -15,7 +15,8 @@ from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names
 
 _WORD = "-stacked"
-_MARK = re.compile(rf"onnxprep((?:{_WORD})*)([./])")
+_NAME = re.compile(rf"onnxprep((?:{_WORD})*)/")
+_KEY = re.compile(rf"onnxprep((?:{_WORD})*)\.")
 
 
 def stack(model: ModelProto) -> None:
@@ -29,18 +30,18 @@ def stack(model: ModelProto) -> None:
             "cannot be stacked on: some of its steps are run by the caller", at="model",
             expected="a model whose steps are all in the graph", hint="leave out --stack: the new spec then replaces the old one",
         )  # fmt: skip
-    _rename(model, lambda marked: f"onnxprep{marked[1]}{_WORD}{marked[2]}")
+    _rename(model, lambda words: words + _WORD)
 
 
 def unstack(model: ModelProto) -> None:
     """Takes one layer away, in place: undoes ``stack`` exactly."""
-    _rename(model, lambda marked: f"onnxprep{marked[1].removeprefix(_WORD)}{marked[2]}")
+    _rename(model, lambda words: words.removeprefix(_WORD))
 
 
-def _rename(model: ModelProto, mark: Callable[[re.Match[str]], str]) -> None:
-    def renamed(name: str) -> str:
-        found = _MARK.match(name)
-        return mark(found) + name[found.end() :] if found else name
+def _rename(model: ModelProto, other: Callable[[str], str]) -> None:
+    def renamed(name: str, mark: re.Pattern[str] = _NAME) -> str:
+        found = mark.match(name)
+        return f"onnxprep{other(found[1])}{name[found.end(1) :]}" if found else name
 
     tensors = {name: renamed(name) for name in names.tensor_names(model)}
     names.rename(model, {old: new for old, new in tensors.items() if old != new})
@@ -51,4 +52,4 @@ def _rename(model: ModelProto, mark: Callable[[re.Match[str]], str]) -> None:
             if renamed(node.name) != node.name:
                 node.name = renamed(node.name)
     for entry in model.metadata_props:
-        entry.key = renamed(entry.key)
+        entry.key = renamed(entry.key, _KEY)

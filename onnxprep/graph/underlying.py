@@ -11,6 +11,9 @@ from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names, undo
 from onnxprep.graph.stack import stack
 
+_EXPORTED = {metadata.SPEC, metadata.UNDO, metadata.NODES, metadata.DIGEST}
+"""Keys of which a file that export wrote has one at least, whatever was lost on the way."""
+
 
 @dataclass(frozen=True)
 class Underlying:
@@ -42,8 +45,11 @@ def underlying(model: ModelProto, data: bytes, *, on_top: bool = False) -> Under
     Raises:
         ContractError: the model has steps that cannot be taken out faithfully; with ``on_top``, that cannot stay.
     """
-    digest = hashlib.sha256(data).hexdigest()
-    if not (metadata.read(model) or names.any_of_ours(model)):
+    digest, stored = hashlib.sha256(data).hexdigest(), metadata.read(model)
+    if not stored.keys() & _EXPORTED and not names.any_of_ours(model):
+        if stored:
+            hint = "give it another name: `strip` takes these keys away"
+            raise ContractError("is a key of the model's own in our place", at=next(iter(stored)), hint=hint)
         return Underlying(model, len(data), digest)
     if on_top:
         stack(model)
@@ -54,7 +60,10 @@ def underlying(model: ModelProto, data: bytes, *, on_top: bool = False) -> Under
             f"has steps, and they cannot be replaced: {below.reason}", at="model",
             expected="the body that they were attached to", hint="`onnxprep strip` it first, or use the original file",
         )  # fmt: skip
-    note = "replaces the steps of spec " + metadata.read(model).get(metadata.DIGEST, "")[:16]
-    if metadata.GOLDEN in metadata.read(model):
+    note = "replaces the steps of spec " + stored.get(metadata.DIGEST, "")[:16]
+    if metadata.GOLDEN in stored:
         note += "; its golden samples are not kept"
-    return Underlying(below.model, len(below.data), below.file_sha256, note=note)
+    if below.stacked:
+        stack(below.model)
+        note += "; the steps below them stay"
+    return Underlying(below.model, len(below.data), below.file_sha256, below.stacked, note)

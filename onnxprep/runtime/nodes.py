@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed
 
 import numpy as np
-from onnx import AttributeProto, NodeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from onnxprep.errors import ParityError
 from onnxprep.graph.external import tensors_in
+from onnxprep.graph.lengths import inferred
 from onnxprep.graph.lost import LAST
+from onnxprep.graph.metadata import onnxprep_nodes
 from onnxprep.graph.notes import plain
 from onnxprep.runtime import arrays
 
@@ -33,16 +35,25 @@ def refuse_outside(ours: Sequence[NodeProto]) -> None:
             raise ParityError("keeps its constant in another file", at=node.name, hint=f"{DAMAGED}, and {LAST}")
 
 
-def compared(got: Sequence[NodeProto], expected: Sequence[NodeProto], writer: str) -> str:
-    """In what our nodes differ without computing anything else: in order, or in notes and spellings.
+def compared(got: Sequence[NodeProto], again: ModelProto, writer: str) -> str:
+    """In what our nodes differ without computing anything else: in order, or in notes, spellings and inferred types.
+
+    Args:
+        got: those of the file.
+        again: the model with the steps put in again.
+        writer: of the file.
 
     Raises:
         ParityError: the first of the expected nodes that is gone or another, or one that is not expected.
     """
+    expected = onnxprep_nodes(again)
     found, wanted = ({node.name: node for node in nodes} for nodes in (got, expected))
     gone = [name for name in wanted if name not in found]
     new = [node.name for k, node in enumerate(got) if node.name not in wanted or found[node.name] is not got[k]]
     other = [name for name in wanted if name in found and plain(found[name]) != plain(wanted[name])]
+    if other:  # with types inside their branches, as shape inference writes them?
+        typed = [{node.name: plain(node) for node in onnxprep_nodes(model)} for model in inferred(again)]
+        other = [name for name in other if not any(plain(found[name]) == nodes.get(name) for nodes in typed)]
     if gone or new or other:
         first = next((name for name in wanted if name in (*gone, *other)), new[0] if new else "")
         own = own_writer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from onnxprep.tensor import NARROW, Array, TensorSpec
 
 _SEEDS = (1, 2, 3)
 _DEFAULT_LENGTH = 2  # for an axis of unknown length
+_MOST_VALUES = 2**24
 _HINT = "export it at a higher opset, or --upgrade-opset rewrites the model's body (strip then promises nothing)"
 
 
@@ -100,6 +102,9 @@ def seeded(model: ModelProto) -> Iterator[dict[str, Array]]:
 
 def _random(rng: np.random.Generator, spec: TensorSpec) -> Array:
     shape = tuple(d if isinstance(d, int) else _DEFAULT_LENGTH for d in spec.shape or ())
+    if math.prod(shape) > _MOST_VALUES:
+        problem = "has an input too large to be made up for a comparison"
+        raise ContractError(problem, expected=f"at most {_MOST_VALUES:,} values", got=str(spec))
     if spec.dtype == "string":
         return np.full(shape, "a", dtype=object)
     try:
@@ -107,5 +112,5 @@ def _random(rng: np.random.Generator, spec: TensorSpec) -> Array:
     except TypeError:
         raise ContractError(f"has an input of {spec.dtype}, which cannot be made up for a comparison") from None
     if dtype.kind == "f" or spec.dtype in NARROW:
-        return np.asarray(rng.standard_normal(shape)).astype(dtype)
+        return np.asarray(rng.standard_normal(shape, np.float32)).astype(dtype)
     return np.asarray(rng.integers(0, 2, shape)).astype(dtype)

@@ -151,6 +151,11 @@ class Session:
 def _not_run(error: BaseException) -> ContractError:
     """Our nodes carry the name of their step, and most that fail are there to refuse an image that does not fit it."""
     step = re.search(r"onnxprep/(pre|post)\.(\d+)\.([^/']+)/", str(error))
+    if step is None and "onnxprep/pre.feed." in str(error):
+        return ContractError(
+            "the steps give another height, width or number than the model takes", at="preprocess", got=_on_one_line(error),
+            hint="`check --model` says where that could not be proven; a size of [height, width] or a crop settles it",
+        )  # fmt: skip
     if step is None:
         return ContractError("ONNX Runtime does not run it", got=_on_one_line(error))
     side, index, name = step.groups()

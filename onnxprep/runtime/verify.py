@@ -153,7 +153,7 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> tuple[li
         problem = "the steps do not fit the body any more" if kept else "our nodes are not as exported"
         raise ParityError(problem, at=metadata.NODES, got=str(error).splitlines()[0], hint=DAMAGED) from None
     if not kept:
-        note = nodes.compared(ours, metadata.onnxprep_nodes(again), writer)
+        note = nodes.compared(ours, again, writer)
         if not note:
             problem = "does not match our nodes, which are as the spec makes them"
             raise ParityError(problem, at=metadata.NODES, hint=DAMAGED)

@@ -15,6 +15,7 @@ from onnxprep.graph import names, undo
 from onnxprep.graph.attach import emit, splice
 from onnxprep.graph.fit import fit
 from onnxprep.graph.image_keys import image_entries
+from onnxprep.graph.lengths import misdeclared
 from onnxprep.graph.lost import refuse_renamed
 from onnxprep.graph.opset import default_opset, needs
 from onnxprep.graph.signature import initialized_names
@@ -84,6 +85,9 @@ def check(model: ModelProto, again: ModelProto, plan: Plan, keys: Sequence[str],
         raise _changed("imports other operator sets", "model.opset_import", str(expected), str(imports))
     _compare_keys(model, plan, keys)
     _compare_joints(model, again)
+    name = misdeclared(model, again) if same_writer else ""
+    if name:
+        raise _changed("is declared to be of another type or shape than the nodes give, and is believed", name)
 
 
 def _declared(model: ModelProto, part: str) -> list[ValueInfoProto]:
