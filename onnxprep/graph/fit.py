@@ -9,6 +9,7 @@ from onnx import ModelProto
 from onnxprep.graph.attach import refuse_augmented
 from onnxprep.graph.contract import Contract, unify
 from onnxprep.graph.contract import bind as bind_symbols
+from onnxprep.graph.opset import default_opset, needs, restampable
 from onnxprep.graph.signature import signature
 from onnxprep.spec.bind import bind
 from onnxprep.spec.document import Spec
@@ -40,5 +41,14 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
     doubts = lint(planned)
     if strict:
         refuse_doubts(doubts)
-    contract = replace(contract, warnings=contract.warnings + doubts)
+    contract = replace(contract, warnings=contract.warnings + doubts + _too_old(model, planned))
     return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
+
+
+def _too_old(model: ModelProto, planned: Plan) -> tuple[str, ...]:
+    """What ``export`` will refuse, unless it may rewrite the body."""
+    own, needed = default_opset(model), needs(planned)
+    reasons = restampable(model, needed) if own is not None and own < needed else []
+    if not reasons:
+        return ()
+    return (f"the steps need opset {needed}, the model has {own}, and its number cannot be raised: {reasons[0]}",)

@@ -91,6 +91,18 @@ def place(model: ModelProto, source: Path, out: Path) -> Placed:
     return Placed(files)
 
 
+def present(model: ModelProto, source: Path) -> list[str]:
+    """The files of the model's external data, one line each: they are there, and long enough; no more is looked at.
+
+    Raises:
+        UsageError: one is missing, too short, no regular file, or a link that leads elsewhere.
+        ContractError: a path leaves the model's folder, or a reference is damaged.
+    """
+    data = locations(model)
+    check_files(data, lambda path: _state(source, path))
+    return [f"{name}, {(source.parent / name).stat().st_size:,} bytes" for name in dict.fromkeys(e.path for e in data)]
+
+
 def in_memory(model: ModelProto, source: Path) -> tuple[ModelProto, Path]:
     """The model with a folder from which ONNX Runtime, which follows no link out of it, reaches all its data."""
     real = {entry.path: (source.parent / entry.path).resolve() for entry in locations(model)}

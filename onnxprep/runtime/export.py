@@ -12,7 +12,7 @@ from typing import Any
 
 from onnx import ModelProto
 
-from onnxprep.errors import UsageError
+from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph import metadata, undo
 from onnxprep.graph.attach import emit, splice
 from onnxprep.graph.fit import Fitted, fit
@@ -126,7 +126,7 @@ def export(
         placed = place(below.model, source, target)
         check_targets(placed.copies, target, read, below.size, force=force)
     with report.timed("plan"):
-        fitted = fit(loaded, below.model, strict=strict)
+        fitted = _fitted(loaded, below, strict=strict)
         images = image_entries(below.model, fitted.plan)
         proof = proof.read(fitted)
     with report.timed("opset"):
@@ -146,6 +146,16 @@ def export(
     _write(report, joined, stored, fitted, proof, read, draft, _Asked(providers, run, strict))
     report.sizes = (below.size, target.stat().st_size)
     return report
+
+
+def _fitted(spec: Spec, below: Underlying, *, strict: bool) -> Fitted:
+    try:
+        return fit(spec, below.model, strict=strict)
+    except ContractError as error:
+        if not below.note or below.stacked:
+            raise
+        told = "the model's own steps are replaced; --stack keeps them"
+        raise error.told_as(ContractError, hint="; ".join(filter(None, [error.hint, told]))) from None
 
 
 def _describe(report: Report, fitted: Fitted, below: Underlying, body: Raised) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onnxprep.errors import UsageError
+from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph import metadata
 from onnxprep.graph.lost import refuse_lost
 from onnxprep.graph.parse import is_ort_format
+from onnxprep.runtime.beside import present
 from onnxprep.runtime.callers import Callers, Function
 from onnxprep.runtime.files import is_file, read_bytes, read_model
 from onnxprep.runtime.inputs import checked, refuse_unknown
@@ -45,7 +47,7 @@ class Pipeline:
         if not is_file(self.path):
             raise UsageError("there is no such file", at=str(path), expected="an augmented model")
         self._again = functools.partial(Pipeline, path, providers, threads=threads, callers=callers)
-        self._session = Session(self.path, providers, threads=threads)
+        self._session = _session(self.path, providers, threads)
         if metadata.SPEC not in self._session.metadata and not is_ort_format(read_bytes(self.path)):
             refuse_lost(read_model(self.path)[0], str(path))
         self.spec = stored_spec(self._session.metadata, str(path))
@@ -111,3 +113,13 @@ class Pipeline:
                 raise UsageError("is missing", at=name, expected=", ".join(self.inputs))
         feeds = checked(values, self.spec.inputs, self._session.inputs)
         return self._callers.run(self._callers.after, self._session.run(feeds))
+
+
+def _session(path: Path, providers: Sequence[str], threads: int) -> Session:
+    """A session; where there is none for want of external data, that is told."""
+    try:
+        return Session(path, providers, threads=threads)
+    except ContractError as error:
+        with contextlib.suppress(ContractError):  # a model that we cannot read either
+            present(read_model(path)[0], path)
+        raise error.inside(str(path)) from None

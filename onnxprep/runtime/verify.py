@@ -16,6 +16,7 @@ from onnxprep.graph.lost import LAST, refuse_lost
 from onnxprep.graph.parse import refuse_ort_format, refuse_unreadable
 from onnxprep.runtime import arrays, golden, nodes, wiring
 from onnxprep.runtime.agreement import compare
+from onnxprep.runtime.beside import present
 from onnxprep.runtime.closeness import apart
 from onnxprep.runtime.files import read_bytes
 from onnxprep.runtime.holding import holding
@@ -64,6 +65,7 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
         raise error.told_as(ParityError, got="; ".join(found), hint=hint) from None
     checked.lines += lines
     try:
+        checked.lines += [f"weights {line}: there, and not read" for line in present(model, source)]
         sessions = {provider: _whole(source, provider) for provider in asked}
         _goldens(source, model, stored, sessions, checked)
         if providers:
