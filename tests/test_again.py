@@ -16,7 +16,7 @@ from test_attach import ROWS, around, fitted, relu
 
 import onnxprep
 from onnxprep.cli import main
-from onnxprep.errors import ContractError
+from onnxprep.errors import ContractError, ParityError
 from onnxprep.graph import metadata
 from onnxprep.graph.attach import attach
 from onnxprep.graph.names import any_of_ours
@@ -190,3 +190,15 @@ def test_a_key_of_the_users_in_our_place_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="a key of the model's own in our place") as caught:
         onnxprep.export(tmp_path / "model.onnx", SPEC, tmp_path / "out.onnx")
     assert caught.value.at.endswith("onnxprep.note")
+
+
+@pytest.mark.parametrize("lost", ["onnxprep-stacked.spec", "onnxprep-stacked."])
+def test_verify_finds_what_was_done_to_the_layer_below(once: Path, tmp_path: Path, lost: str) -> None:
+    (tmp_path / "flip.yaml").write_text(FLIP % "image")
+    onnxprep.export(once, tmp_path / "flip.yaml", tmp_path / "stacked.onnx", stack=True)
+    model = onnx.load(tmp_path / "stacked.onnx")
+    for entry in [entry for entry in model.metadata_props if entry.key.startswith(lost)]:
+        model.metadata_props.remove(entry)
+    onnx.save(model, tmp_path / "lost.onnx")
+    with pytest.raises(ParityError, match="of the steps below: is"):
+        onnxprep.verify(tmp_path / "lost.onnx")

@@ -145,6 +145,8 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> tuple[li
     lines = [f"nodes   {len(ours)} as exported"]
     if not without.untouched:
         lines.append(f"body    changed since export (sha256 {hashlib.sha256(without.data).hexdigest()[:16]})")
+        if without.stacked:
+            _check_below(without.model)
     missing = next((entry for entry in (*spec.preprocess, *spec.postprocess) if _not_installed(entry)), None)
     try:
         again, plan = wiring.attached(model, spec, without, same_writer=same_writer)
@@ -162,6 +164,14 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> tuple[li
         lines[0] += f", {note}"
     wiring.check(model, again, plan, without.keys, same_writer=same_writer)
     return lines, plan if metadata.nodes_digest(again) == stored.get(metadata.NODES) else None
+
+
+def _check_below(model: ModelProto) -> None:
+    """Of a model with steps on top of steps, the texts of those below."""
+    try:
+        seal.check(metadata.read(model))
+    except ParityError as error:
+        raise error.told_as(ParityError, at=f"{error.at} of the steps below") from None
 
 
 def _not_installed(entry: Entry) -> bool:
