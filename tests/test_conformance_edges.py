@@ -271,8 +271,13 @@ def test_top_k_puts_the_lower_index_first():
 
 
 def test_top_k_of_too_few_classes():
-    with pytest.raises(ContractError, match="has fewer than 5 classes"):
+    with pytest.raises(ContractError, match="has fewer than 5 classes along axis -1") as short:
         step("top_k", k=5).infer(TensorSpec("float32", (1, 4)))
+    assert short.value.hint == ""
+    with pytest.raises(ContractError) as turned:
+        step("top_k", k=5).infer(TensorSpec("float32", (8, 1000, 1, 1)))
+    assert turned.value.hint == "are the classes along another one? `axis: 1`"
+    step("top_k", k=5, axis=1).infer(TensorSpec("float32", (8, 1000, 1, 1)))
     running = session(build([step("top_k", k=5)], [TensorSpec("float32", (1, None))]))
     with pytest.raises(RUN_FAILS, match="TopK"):
         running.run(None, {"x0": np.zeros((1, 4), np.float32)})
@@ -365,3 +370,12 @@ def test_std_is_refused_in_words():
     with pytest.raises(ContractError, match="does not work on uint8") as found:
         step("normalize", "numpy", mean=[0.5], std=[0.5]).infer(TensorSpec("uint8", (1, 1, 4, 4), "NCHW", "GRAY"))
     assert found.value.hint == "put `rescale` before it"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])
+def test_softmax_names_the_cast_that_it_needs(dtype: str) -> None:
+    scores = TensorSpec(dtype, ("N", 4))
+    with pytest.raises(ContractError) as error:
+        step("softmax").infer(scores)
+    assert error.value.hint == "put `to_dtype: {dtype: float32}` before it"
+    step("softmax").infer(*step("to_dtype", dtype="float32").infer(scores))

@@ -15,6 +15,7 @@ from onnxprep.graph.fit import Fitted
 from onnxprep.graph.hint import hint_for
 from onnxprep.runtime.raise_opset import raised
 from onnxprep.runtime.validate import check_nodes
+from onnxprep.spec.lint import lint
 from onnxprep.spec.plan import Plan, Signature
 from onnxprep.step import catalogue
 from onnxprep.tensor import NARROW, TensorSpec
@@ -68,6 +69,75 @@ def test_an_unknown_length_is_no_number() -> None:
     assert "wants any x 8 (height x width)" in error.value.hint
 
 
+def scaled(*steps: str, color: str = "RGB") -> Plan:
+    """A picture through some steps, for the model input x."""
+    given = TensorSpec("uint8", ("N", 8, 8, 3), "NHWC", color, (0.0, 255.0))
+    parameters = {"normalize": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}}
+    made, before = [], "image"
+    for name in steps:
+        made.append(
+            (name, catalogue()[name]["torchvision-v1"](like="torchvision-v1", **parameters.get(name, {})), (before,))
+        )
+        before = name
+    return planned({"image": given}, made, None, {"x": before})
+
+
+@pytest.mark.parametrize(
+    ("steps", "dtype", "hint"),
+    [
+        (("rescale", "normalize"), "uint8", "leave out `rescale` and `normalize`: the model takes the pixels"),
+        (("rescale",), "int32", "leave out `rescale`: the model takes the pixels"),
+        (("rescale", "normalize"), "int8", "leave out `rescale` and `normalize`: the model takes the pixels, as int8 usually less 128: `to_dtype: {dtype: float32}`, `normalize` with mean 128 and std 1, `to_dtype: {dtype: int8, rounding: half_even}`"),
+    ],
+)  # fmt: skip
+def test_a_model_of_integers_is_not_given_a_cast_of_what_was_scaled(
+    steps: tuple[str, ...], dtype: str, hint: str
+) -> None:
+    with pytest.raises(ContractError) as error:
+        unify(scaled(*steps), Signature({"x": TensorSpec(dtype, ("N", 8, 8, 3))}, {}))
+    assert error.value.hint == hint
+
+
+def test_pixels_for_int8_are_not_clipped() -> None:
+    """The hint's own steps: no byte is lost, and nothing is doubted."""
+    ours = TensorSpec("uint8", ("N", 8, 8, 3), "NHWC", "RGB", (0.0, 255.0))
+    theirs = TensorSpec("int8", ("N", 8, 8, 3))
+    hint = hint_for(plan_for(ours), None, ours, theirs, None)
+    assert hint.startswith(
+        "the model takes int8, usually the pixels less 128: `to_dtype: {dtype: float32}`, `normalize`"
+    )
+    to_dtype, normalize = catalogue()["to_dtype"][""], catalogue()["normalize"]["numpy"]
+    steps = [
+        ("wide", to_dtype(dtype="float32"), ("image",)),
+        ("less", normalize(like="numpy", mean=(128.0,) * 3, std=(1.0,) * 3), ("wide",)),
+        ("int8", to_dtype(dtype="int8", rounding="half_even"), ("less",)),
+    ]
+    plan = planned({"image": ours}, steps, None, {"x": "int8"})
+    assert plan.values["int8"].range == (-128.0, 127.0)
+    assert lint(plan) == ()
+    unify(plan, Signature({"x": theirs}, {}))
+
+
+def test_floats_that_hold_pixels_are_cast() -> None:
+    for span, told in (((0.0, 255.0), "add `to_dtype: {dtype: uint8, rounding: half_even}`"), ((0.0, 1.0), "the model takes integers, and this is 0..1: declare the pixels instead")):  # fmt: skip
+        ours = TensorSpec("float32", ("N", 3), None, None, span)
+        assert hint_for(plan_for(ours), None, ours, TensorSpec("uint8", ("N", 3)), None) == told
+
+
+def test_gray_is_made_by_a_step_that_there_is() -> None:
+    plan = scaled("rescale")
+    ours = plan.values["rescale"]
+    hint = hint_for(plan, plan.steps[0], ours, TensorSpec("float32", ("N", 8, 8, 1)), 3)
+    assert hint.startswith(
+        "add `to_grayscale`, like the library of the training, where the image is still uint8 (before `rescale`)"
+    )
+    gray = catalogue()["to_grayscale"]["pillow-13"](like="pillow-13")
+    (made,) = gray.infer(plan.values["image"])
+    assert (made.color, made.dim("C")) == ("GRAY", 1)
+    with pytest.raises(ContractError):  # behind `rescale` it would be too late, as the hint says
+        gray.infer(ours)
+
+
 # places ------------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +155,23 @@ def test_a_failed_raise_of_the_opset_names_the_step(tmp_path: Path) -> None:
         raised(made, fitted, tmp_path, upgrade=False)
     assert error.value.at == "preprocess[0] (new), opset 9 -> 11"
     assert "does not load" in error.value.problem
-    assert "--upgrade-opset" in error.value.hint
+    assert error.value.hint == "export it at opset 11 or higher"  # a rewritten body would not load, either
+
+
+def test_an_upgrade_is_not_offered_where_it_cannot_work(tmp_path: Path) -> None:
+    """The converter would lose the sampling positions of an old Upsample."""
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "H", "W"]) for n in "xy")
+    scales = helper.make_tensor("s", TensorProto.FLOAT, [4], [1.0, 1.0, 2.0, 2.0])
+    made = model(graph([node("Upsample", ["x", "s"], ["y"])], [x], [y], [scales]), imports={"": 9})
+    plan = planned(
+        {"image": TensorSpec("float32", (1, 3, "H", "W"))}, [("new", Newer(), ("image",))], made, {"x": "new"}
+    )
+    for upgrade in (False, True):
+        with pytest.raises(ContractError) as error:
+            raised(made, Fitted(None, plan, None), tmp_path, upgrade=upgrade)  # type: ignore[arg-type]
+        assert error.value.hint.startswith("export " + ("the model again" if upgrade else "it at opset 11 or higher"))
+        assert "or --upgrade-opset" not in error.value.hint
+        assert upgrade or "--upgrade-opset cannot help: Upsample before opset 10" in error.value.hint
 
 
 def test_nodes_that_do_not_fit_name_the_step() -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from onnx import TensorProto, helper
 
 from onnxprep.cli import main
+from onnxprep.errors import ContractError
+from onnxprep.graph.fit import fit
 from onnxprep.spec import presets
 from onnxprep.spec.bind import bind_alone
 from onnxprep.spec.document import Spec
@@ -35,6 +38,8 @@ def test_what_is_right_is_not_doubted():
     assert doubts({"rescale_normalize": {"mode": "caffe", "like": "keras"}}) == ()
     late = {"resize": {"size": [8, 8], "interpolation": "bilinear", "exact": False, "like": "torch"}}
     assert doubts("rescale", {"normalize": IMAGENET}, late) == ()
+    assert doubts({"to_dtype": {"dtype": "float32"}}, {"to_dtype": {"dtype": "uint8", "rounding": "trunc"}}) == ()
+    assert doubts({"to_dtype": {"dtype": "int32"}}) == ()
     assert doubts({"convert_color": {"to": "BGR"}}, "rescale", {"normalize": REVERSED}) == ()
 
 
@@ -71,6 +76,14 @@ MISTAKES = {
         ("rescale", {"normalize": IMAGENET}), {"color": "BGR"},
         "preprocess[1]: mean [0.485, 0.456, 0.406] is in the order R, G, B, its input is BGR",
     ),
+    "normalised, then cast": (
+        ("rescale", {"normalize": IMAGENET}, {"to_dtype": {"dtype": "uint8", "rounding": "half_even"}}), {},
+        "preprocess[2]: `to_dtype` casts values of -2.118..2.64 to integers: a model of uint8 takes the pixels",
+    ),
+    "bytes into int8": (
+        ({"to_dtype": {"dtype": "int8"}},), {}, "preprocess[0]: `to_dtype` clips 0..255 to 0..127: bring them into that range",
+    ),
+    "softmax twice": (("rescale", {"to_layout": {"layout": "NCHW"}}, "softmax", "softmax"), {}, "preprocess[3]: `softmax` of what is 0..1 already: twice?"),
     "no colour": (("rescale",), {"color": None}, "inputs[0]: no color is declared"),
     "no range": ((AGAIN,), {"dtype": "float32"}, "inputs[0]: no range is declared"),
 }  # fmt: skip
@@ -103,3 +116,32 @@ def test_the_command_warns_and_refuses_when_strict(tmp_path: Path):
     assert strict.exit_code == 4
     assert strict.stderr.startswith("error: preprocess[1]: `rescale` of an image")
     assert "drop --strict if it is meant" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "told"),
+    [
+        (["Softmax"], "`softmax` of the model's output y, which a Softmax of the model makes: twice? leave it out"),
+        (["Sigmoid", "Identity"], "which a Sigmoid of the model makes: twice?"),
+        (["LogSoftmax"], ""),  # softmax(log(p)) is p
+        (["Softmax", "Neg"], ""),
+    ],
+)
+def test_a_softmax_behind_one_of_the_model_is_doubted(ends_in: list[str], told: str):
+    names = ["x", *map(str, range(len(ends_in) - 1)), "y"]
+    nodes = [helper.make_node(op, [a], [b]) for op, a, b in zip(ends_in, names, names[1:], strict=False)]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 5]) for name in "xy")
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)])
+    spec = Spec.load("onnxprep: 1\npostprocess: [softmax]\n")
+    assert told in "".join(fit(spec, model).contract.warnings)
+    assert bool(fit(spec, model).contract.warnings) == bool(told)
+    if told:
+        with pytest.raises(ContractError, match="twice"):
+            fit(spec, model, strict=True)
+
+
+def test_a_graph_that_goes_in_a_circle_is_looked_at_once():
+    nodes = [helper.make_node("Identity", [a], [b]) for a, b in (("a", "b"), ("b", "a"), ("a", "y"))]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 5])
+    model = helper.make_model(helper.make_graph(nodes, "g", [], [y]), opset_imports=[helper.make_opsetid("", 17)])
+    assert fit(Spec.load("onnxprep: 1\npostprocess: [softmax]\n"), model).contract.warnings == ()

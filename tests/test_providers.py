@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from sweeps import providers as sweep
 
 import onnxprep
 from onnxprep.cli import main
-from onnxprep.errors import ContractError, ParityError
+from onnxprep.errors import ContractError, ParityError, UsageError
 from onnxprep.runtime import agreement, golden, kernels, verify, where
 from onnxprep.runtime.closeness import apart
 from onnxprep.runtime.placement import placement
-from onnxprep.runtime.session import CPU, Session
+from onnxprep.runtime.session import CPU, Session, full_name, known
 from onnxprep.step import Claim, Step, catalogue
 from onnxprep.tensor import Array
 
@@ -35,6 +36,10 @@ on_openvino = pytest.mark.skipif(
 SPEC = FED.replace("rescale: {like: numpy}", "rescale: {like: torchvision-v1}\n  - normalize: {mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], like: torchvision-v1}")  # fmt: skip
 """A division by 255 and one by the deviation: what providers like to turn into products."""
 FIXED = SPEC.replace("shape: [N, H, W, 3]", "shape: [N, 24, 24, 3]").replace("bilinear, like: pillow-13", "nearest, like: pillow-13")  # fmt: skip
+PLACED = [
+    "CPUExecutionProvider  resize, rescale, normalize: CPU",
+    "CPUExecutionProvider  to_layout: no nodes of its own, nothing to run",
+]
 
 
 def call(*arguments: str | Path) -> Result:
@@ -73,7 +78,7 @@ def test_every_step_runs_on_the_cpu_there(folder: Path, tmp_path: Path) -> None:
     assert step_line(export(folder, tmp_path / "o.onnx", "--provider", "cpu", "--no-run")) == f"{said}3 images"
     assert step_line(call("verify", folder / "out.onnx", "--provider", "cpu")) == f"steps   {said}3 images"
     found = json.loads(call("inspect", folder / "out.onnx", "--provider", "cpu", "--json").stdout)
-    assert found["providers"] == ["CPUExecutionProvider  resize, rescale, normalize: CPU"]
+    assert found["providers"] == PLACED
 
 
 def test_without_a_provider_nothing_is_compared(folder: Path, tmp_path: Path) -> None:
@@ -85,7 +90,7 @@ def test_a_profile_tells_where_what_was_assigned_is_not_told(folder: Path, monke
     """As before onnxruntime 1.24."""
     monkeypatch.setattr(Session, "assigned", lambda _: None)
     found = json.loads(call("inspect", folder / "out.onnx", "--provider", "cpu", "--json").stdout)
-    assert found["providers"] == ["CPUExecutionProvider  resize, rescale, normalize: CPU"]
+    assert found["providers"] == PLACED
 
 
 def test_parts_that_a_provider_compiled_are_said() -> None:
@@ -119,6 +124,23 @@ def test_a_silent_fall_back_is_refused(folder: Path, tmp_path: Path, monkeypatch
     assert inspected.exit_code == 0
     assert "fell back to another provider: CPUExecutionProvider" in inspected.stdout
     assert "rescale: a kernel for every node" in inspected.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "package"),
+    [("cuda", "onnxruntime-gpu"), ("TensorrtExecutionProvider", "onnxruntime-gpu"), ("DirectML", "onnxruntime-directml"), ("dml", "onnxruntime-directml"), ("OpenVINO", "onnxruntime-openvino")],
+)  # fmt: skip
+def test_the_package_that_brings_a_provider_is_named(monkeypatch: pytest.MonkeyPatch, asked: str, package: str) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CPU])
+    with pytest.raises(UsageError) as error:
+        known([asked])
+    assert error.value.hint.startswith(f"{package} brings it: install it in an environment of its own")
+
+
+def test_directml_is_another_name_of_dml(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert full_name("directml") == full_name("dml") == "DmlExecutionProvider"
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["DmlExecutionProvider", CPU])
+    assert known(["DirectML"]) == ("DmlExecutionProvider",)
 
 
 def test_a_provider_that_is_not_here_is_exit_2(folder: Path, tmp_path: Path) -> None:
@@ -251,6 +273,15 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(where, "available", lambda provider: provider == CPU)
 
 
+def counted(path: Path, step: str) -> Iterator[str]:
+    """Nodes of a step as they stand in the file, those of branches too, without constants."""
+    waiting = [onnx.load(path).graph]
+    while waiting:
+        graph = waiting.pop()
+        yield from (node.name for node in graph.node if step in node.name and node.op_type != "Constant")
+        waiting += [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+
+
 @pytest.mark.usefixtures("bare")
 def test_inspect_says_what_cuda_leaves_to_the_cpu(tmp_path: Path) -> None:
     result = call("inspect", demo.exported(tmp_path / "demo.onnx"), "--provider", "CUDA", "--provider", "tensorrt")
@@ -262,7 +293,14 @@ def test_inspect_says_what_cuda_leaves_to_the_cpu(tmp_path: Path) -> None:
     assert "MatMulInteger uint8 int32" in resize
     assert "labels: no kernel for 1 of 3 nodes, which run on the CPU: Gather string int64" in said
     assert "normalize: a kernel for every node" in said
-    assert "TensorrtExecutionProvider  is not in this onnxruntime" in said
+    assert "nodes inside branches and loops count, constants do not" in said
+    assert "CUDAExecutionProvider  center_crop, to_layout: no nodes of their own, nothing to run" in said
+    assert "of 399 nodes" in resize
+    assert len(list(counted(tmp_path / "demo.onnx", "/pre.0.resize/"))) == 399
+    assert (
+        f"TensorrtExecutionProvider  is not in this onnxruntime {ort.__version__} (onnxruntime-gpu brings it), and"
+        in said
+    )
     assert "and onnxprep has no table of its kernels" in said
 
 
@@ -413,7 +451,7 @@ def test_openvino_reads_what_we_emit(operation: str) -> None:
     core = openvino.Core()
     for like, step_class in catalogue()[operation].items():
         subject = conformance.subjects_of(step_class, like)[0]
-        for known in (True, False):
-            model = conformance.model_of(subject, max(17, step_class.min_opset), known=known)
+        for lengths in (True, False):
+            model = conformance.model_of(subject, max(17, step_class.min_opset), known=lengths)
             read = core.read_model(model.SerializeToString())
             assert len(read.outputs) == len(model.graph.output)

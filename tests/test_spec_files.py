@@ -93,6 +93,8 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
             Spec.load(tmp_path / "spec.yaml")
         assert caught.value.at == "postprocess[1].parameters.file"
         assert "directory" in caught.value.problem
+        missing = "write it beside the spec, one name per line, or leave the step out"
+        assert caught.value.hint == (missing if name == "labels.txt" else "")  # the others are the folder itself
     error = refused("postprocess: [argmax, {labels: {file: labels.txt}}]\n")
     assert "has no folder" in error.problem
     error = refused("postprocess: [argmax, {labels: {file: labels.txt, names: [a]}}]\n")

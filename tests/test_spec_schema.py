@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,44 @@ def test_the_schema_is_one(validator: jsonschema.Draft202012Validator) -> None:
     references = set(re.findall(r'"\$ref": "#/\$defs/([^"]+)"', text))
     assert references <= set(schema()["$defs"])
     assert set(catalogue()) <= references
+
+
+def keywords(schema: Any) -> Iterator[str]:
+    """Every key that a validator reads as a keyword: not the names of properties and definitions, nor values."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from keywords(item)
+    elif isinstance(schema, dict):
+        yield from schema
+        for key, inner in schema.items():
+            named = key in ("properties", "$defs")
+            yield from keywords(list(inner.values()) if named else [] if key in ("default", "const", "enum") else inner)
+
+
+def test_every_keyword_is_one_of_json_schema() -> None:
+    dialect = json.loads(json.dumps(jsonschema.Draft202012Validator.META_SCHEMA))
+    known = set(dialect["properties"]) | set(jsonschema.Draft202012Validator.VALIDATORS)
+    known |= {"$schema", "$defs", "title", "description", "default", "then", "else"}
+    assert set(keywords(schema())) <= known
+
+
+BEYOND = [
+    {"adjust_brightness": {"brightness_factor": -1, "like": "pillow-13"}},
+    {"rescale": {"max_value": 0, "like": "albumentations"}},
+    {"top_k": {"k": 0}},
+]
+
+
+@pytest.mark.parametrize("step", BEYOND, ids=[next(iter(step)) for step in BEYOND])
+def test_what_is_out_of_bounds_is_refused(validator: jsonschema.Draft202012Validator, step: dict[str, Any]) -> None:
+    document = {"onnxprep": 1, "preprocess": [step]}
+    assert not validator.is_valid(document)
+    with pytest.raises(SpecError) as refused:
+        Spec.load(document)
+    assert refused.value.at.startswith("preprocess[0].parameters.")
+    ((operation, parameters),) = step.items()
+    within = {key: 2 if isinstance(value, int) else value for key, value in parameters.items()}
+    validator.validate({"onnxprep": 1, "preprocess": [{operation: within}]})
 
 
 def test_the_schema_accepts_every_preset_and_its_canonical_form(

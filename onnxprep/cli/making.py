@@ -32,7 +32,11 @@ from onnxprep.cli.watch import Watched
 )
 @click.option("--no-run", is_flag=True, help="Do not load the whole model in onnxruntime.")
 @click.option("--strict", is_flag=True, help="What cannot be proven about the fit is an error.")
-@click.option("--upgrade-opset", is_flag=True, help="Allow rewriting the model's body for a higher opset.")
+@click.option(
+    "--upgrade-opset",
+    is_flag=True,
+    help="Allow rewriting the model's body for a higher opset; strip then cannot give the original back.",
+)
 @click.option("--stack", is_flag=True, help="Keep steps that MODEL has already; without it, the new ones replace them.")
 @click.option("--force", is_flag=True, help="Replace OUTPUT, and weights copied beside it, if they exist.")
 @with_json
@@ -113,7 +117,8 @@ def strip(model: Path, output: Path, force: bool, as_json: bool) -> None:
         )
         return
     what = {"exact": "the original file, byte for byte", "equal": "an equal model"}
-    say(f"wrote {output}: {what.get(stripped.state, 'the model without the steps, which is not the original')}")
+    given = what.get(stripped.state, "the model without the steps, which is not the original")
+    say(f"wrote {output}: {given}{stripped.layers}")
     for name, size in progress.copied.items():
         say(f"weights: {name}, {size:,} bytes, copied to {output.parent / name}")
     if stripped.reason:

@@ -84,7 +84,7 @@ def _refuse_slow(what: str, seconds: int) -> NoReturn:
         f"was not done within {seconds} s",
         at=what,
         expected="an end within --timeout",
-        hint="a loop in the model that does not end? give it more time only if you trust it",
+        hint="a large model, or a copy of its weights, may need more; so does a loop that never ends: give it more time only if you trust it",
     )
 
 

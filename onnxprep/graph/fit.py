@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto
 
 from onnxprep.graph.attach import refuse_augmented
 from onnxprep.graph.contract import Contract, unify
@@ -38,7 +39,7 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
     bound = bind(spec, wanted)
     planned = plan(bound, wanted)
     contract = unify(planned, wanted, strict=strict)
-    doubts = lint(planned)
+    doubts = (*lint(planned), *_twice(planned, model))
     if strict:
         refuse_doubts(doubts)
     contract = replace(contract, warnings=contract.warnings + doubts + _too_old(model, planned))
@@ -52,3 +53,27 @@ def _too_old(model: ModelProto, planned: Plan) -> tuple[str, ...]:
     if not reasons:
         return ()
     return (f"the steps need opset {needed}, the model has {own}, and its number cannot be raised: {reasons[0]}",)
+
+
+_PROBABILITIES = ("Softmax", "Sigmoid")  # not LogSoftmax: of its logarithms a softmax gives the probabilities
+_PASSING = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+
+
+def _twice(planned: Plan, model: ModelProto) -> Iterator[str]:
+    """A softmax of what the model's own last node has made probabilities."""
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    for step in planned.side("post"):
+        output = planned.gives.get(step.inputs[0]) if step.step.operation == "softmax" else None
+        node = _maker(output, makers) if output else None
+        if node is not None and node.op_type in _PROBABILITIES and node.domain in ("", "ai.onnx"):
+            yield f"{step.path}: `softmax` of the model's output {output}, which a {node.op_type} of the model makes: twice? leave it out"
+
+
+def _maker(tensor: str, makers: Mapping[str, NodeProto]) -> NodeProto | None:
+    """The node that made its values, behind those that only pass them on."""
+    node = makers.get(tensor)
+    for _ in makers:  # a damaged graph may go in a circle
+        if node is None or node.op_type not in _PASSING or not node.input:
+            break
+        node = makers.get(node.input[0])
+    return node

@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+from onnxprep.spec.lint import is_fraction, span_of
 from onnxprep.spec.plan import Plan, PlannedStep
 from onnxprep.tensor import NARROW, Dim, TensorSpec
 
 _NUMBERS = ("uint8", "int8", "int32", "int64", "float16", "float32", "float64", *NARROW)
 """What ``to_dtype`` takes and gives."""
+_SCALING = ("rescale", "normalize", "rescale_normalize")
+_LESS_128 = (
+    "`to_dtype: {dtype: float32}`, `normalize` with mean 128 and std 1, `to_dtype: {dtype: int8, rounding: half_even}`"
+)
 
 
 def hint_for(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
     """What to write into the spec; an empty text where nothing is likely."""
     if ours.dtype != theirs.dtype:
-        return _dtype(ours, theirs)
+        return _scaled(plan, step, ours, theirs) or _dtype(ours, theirs)
     if ours.rank != theirs.rank:
         return _rank(ours, theirs)
     return _layout(ours, theirs) or _channels(ours, theirs, axis) or _size(plan, step, ours, theirs, axis)
+
+
+def _scaled(plan: Plan, step: PlannedStep | None, ours: TensorSpec, theirs: TensorSpec) -> str:
+    """Where a model of integers is given what was scaled for a model of floats: a cast would keep next to nothing."""
+    if ours.dtype == "uint8" and theirs.dtype == "int8" and ours.range is not None and ours.range[1] > 127:
+        return f"the model takes int8, usually the pixels less 128: {_LESS_128}"
+    if "int" not in theirs.dtype or not is_fraction(ours):
+        return ""
+    names = [other.step.operation for other in _before(plan, step) if other.step.operation in _SCALING]
+    less = f", as int8 usually less 128: {_LESS_128}" if theirs.dtype == "int8" else ""
+    if names:
+        return (
+            f"leave out {' and '.join(f'`{name}`' for name in dict.fromkeys(names))}: the model takes the pixels{less}"
+        )
+    return f"the model takes integers, and this is {span_of(ours)}: declare the pixels instead"
+
+
+def _before(plan: Plan, step: PlannedStep | None) -> list[PlannedStep]:
+    """The steps that the outputs of ``step`` came through, in order, itself the last."""
+    wanted, found = set(step.outputs if step else ()), []
+    for other in reversed(plan.steps):
+        if wanted & set(other.outputs):
+            wanted |= set(other.inputs)
+            found.append(other)
+    return found[::-1]
 
 
 def _dtype(ours: TensorSpec, theirs: TensorSpec) -> str:
@@ -56,9 +86,10 @@ def _channels(ours: TensorSpec, theirs: TensorSpec, axis: int | None) -> str:
     if axis is None or not ours.is_image or axis != ours.axis("C"):
         return ""
     pair = (ours.dim("C"), (theirs.shape or ())[axis])
+    gray = "add `to_grayscale`, like the library of the training, where the image is still uint8 (before `rescale`)"
     return {
         (1, 3): "add `gray_to_rgb`",
-        (3, 1): "no step makes gray of colour: declare the input as GRAY, with one channel",
+        (3, 1): f"{gray}, or declare the input as GRAY, with one channel",
         (4, 3): "add `drop_alpha`",
     }.get(pair, "")  # type: ignore[arg-type]  # other pairs are simply not found
 

@@ -22,7 +22,7 @@ from onnxprep.spec.plan import Plan, Side
 _DEFAULT_DOMAIN = ("", "ai.onnx")  # two spellings of one domain
 _LARGEST = 2**31 - 1
 
-_WRONG = {
+WRONG = {
     ("Hardmax", 13): "the axis keeps its old meaning",
     ("Resize", 11): "the old sampling positions are lost",
     ("Upsample", 10): "the old sampling positions are lost",
@@ -151,7 +151,7 @@ def refusals(model: ModelProto, opset: int) -> list[str]:
     found |= dict.fromkeys(_lost(model))
     for graph in graphs(model):
         for node in graph.node:
-            for (operator, changed), why in _WRONG.items():
+            for (operator, changed), why in WRONG.items():
                 if node.op_type == operator and node.domain in _DEFAULT_DOMAIN and own < changed <= opset:
                     found[f"{operator} before opset {changed}: {why}"] = None
     return list(found)

@@ -55,6 +55,11 @@ class Stripped:
         """Whether this is the original file, byte for byte."""
         return self.state == "exact"
 
+    @property
+    def layers(self) -> str:
+        """What a sentence about it ends with where it is not the bare model yet."""
+        return ", which has steps of its own" if self.stacked else ""
+
 
 def record(
     original: ModelProto,

@@ -92,8 +92,8 @@ def _strip(model: ModelProto) -> str:
     except ContractError as error:
         return f"is not possible: {'' if error.at == 'model' else f'{error.at} '}{error.problem}"
     if stripped.exact:
-        return "gives the original file, byte for byte"
-    return f"gives {'an equal model' if stripped.state == 'equal' else 'another model'}: {stripped.reason}"
+        return f"gives the original file, byte for byte{stripped.layers}"
+    return f"gives {'an equal model' if stripped.state == 'equal' else 'another model'}: {stripped.reason}{stripped.layers}"
 
 
 def _declared(spec: Spec, name: str, found: TensorSpec) -> TensorSpec:

@@ -51,7 +51,9 @@ def table(provider: str) -> Table | None:
 def lines(model: ModelProto, kernels: Table) -> list[str]:
     """For every step, in order: which of its nodes the provider has no kernel for."""
     counts, lacking = _lacking(model, kernels)
-    found = [f"not run, but read in {kernels.source}, commit {kernels.commit[:12]}"]
+    found = [
+        f"not run, but read in {kernels.source}, commit {kernels.commit[:12]}; nodes inside branches and loops count, constants do not"
+    ]
     for step, count in counts.items():
         missing = lacking.get(step)
         if not missing:

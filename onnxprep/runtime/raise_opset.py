@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from onnxprep.errors import ContractError
 from onnxprep.graph.fit import Fitted
-from onnxprep.graph.opset import default_opset, needs, restampable, restamped, upgraded
+from onnxprep.graph.opset import default_opset, needs, refusals, restampable, restamped, upgraded
 from onnxprep.graph.signature import signature
 from onnxprep.runtime.arrays import first_difference
 from onnxprep.runtime.beside import in_memory
@@ -23,7 +23,6 @@ from onnxprep.tensor import NARROW, Array, TensorSpec
 _SEEDS = (1, 2, 3)
 _DEFAULT_LENGTH = 2  # for an axis of unknown length
 _MOST_VALUES = 2**24
-_HINT = "export it at a higher opset, or --upgrade-opset rewrites the model's body (strip then promises nothing)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ def raised(model: ModelProto, fitted: Fitted, source: Path, *, upgrade: bool) ->
         return _raised(model, own, needed, step, source, upgrade=upgrade)
     except ContractError as error:
         place = error.at if error.at.startswith(step.path) else f"{step.path} ({step.name}), {error.at}"
-        raise error.told_as(ContractError, at=place, hint=error.hint or _HINT) from None
+        raise error.told_as(
+            ContractError, at=place, hint=error.hint or f"export it at opset {needed} or higher"
+        ) from None
 
 
 def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, source: Path, *, upgrade: bool) -> Raised:
@@ -65,12 +66,20 @@ def _raised(model: ModelProto, own: int, needed: int, step: PlannedStep, source:
             at=step.path,
             expected=f"a model whose number can be raised to {needed} without a change of meaning",
             got="; ".join(reasons[:4]),
-            hint=_HINT,
+            hint=_hint(model, needed),
         )
     copy = upgraded(model, needed)
     _prove(model, copy, source, f"opset {own} -> {needed}")
     how = "upgraded, proven equal; strip cannot give the original back"
     return Raised(copy, default_opset(copy), how, rewritten=True)
+
+
+def _hint(model: ModelProto, needed: int) -> str:
+    """``--upgrade-opset`` only where it may help."""
+    found = refusals(model, needed)
+    if found:
+        return f"export it at opset {needed} or higher; --upgrade-opset cannot help: {found[0]}"
+    return "export it at a higher opset, or --upgrade-opset rewrites the model's body (strip then cannot give the original back)"
 
 
 def _prove(before: ModelProto, after: ModelProto, source: Path, what: str) -> None:
@@ -84,7 +93,7 @@ def _prove(before: ModelProto, after: ModelProto, source: Path, what: str) -> No
         for name, array in expected.items():
             difference = first_difference(got[name], array)
             if difference:
-                raise ContractError("gives other numbers", at=f"{what}, output {name}", got=difference, hint=_HINT)
+                raise ContractError("gives other numbers", at=f"{what}, output {name}", got=difference)
 
 
 def _session(model: ModelProto, source: Path) -> Session:

@@ -20,6 +20,11 @@ from onnxprep.tensor import NARROW, Array
 CPU = "CPUExecutionProvider"
 _NARROW = {f"tensor({name.replace('_', '')})": np.dtype(name) for name in NARROW}
 """ORT's names of floats that it neither takes from NumPy nor gives to it."""
+_PACKAGES = {
+    "cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu", "dml": "onnxruntime-directml",
+    "openvino": "onnxruntime-openvino", "qnn": "onnxruntime-qnn",
+}  # fmt: skip
+"""Provider -> the package that brings it."""
 _SILENT = 4  # its log holds names from the model, unescaped; what matters is in the error that it raises
 _STATES: tuple[type[Exception], ...] = tuple(
     state
@@ -177,10 +182,12 @@ def known(providers: Sequence[str]) -> tuple[str, ...]:
     available = {name.lower().removesuffix("executionprovider"): name for name in ort.get_available_providers()}
     found = []
     for asked in providers:
-        short = asked.lower().removesuffix("executionprovider")
+        short = _shortest(asked)
         if short not in available:
-            expected = ", ".join(sorted(available))
-            raise UsageError(f"onnxruntime has no provider {asked!r} here", at="--provider", expected=expected)
+            expected, package = ", ".join(sorted(available)), brought_by(short)
+            hint = f"{package} brings it: install it in an environment of its own, in the place of onnxruntime"
+            problem = f"onnxruntime has no provider {asked!r} here"
+            raise UsageError(problem, at="--provider", expected=expected, hint=hint if package else "")
         found.append(available[short])
     return tuple(dict.fromkeys(found)) or (CPU,)
 
@@ -192,7 +199,7 @@ def full_name(asked: str) -> str:
         UsageError: there is none of that name.
     """
     names = {name.lower().removesuffix("executionprovider"): str(name) for name in ort.get_all_providers()}
-    short = asked.lower().removesuffix("executionprovider")
+    short = _shortest(asked)
     if short not in names:
         raise UsageError(
             f"is no provider of onnxruntime: {asked!r}", at="--provider", expected=", ".join(sorted(names))
@@ -200,9 +207,20 @@ def full_name(asked: str) -> str:
     return names[short]
 
 
+def _shortest(asked: str) -> str:
+    """``cuda`` for ``CUDAExecutionProvider``; DirectML's provider is called Dml."""
+    short = asked.lower().removesuffix("executionprovider")
+    return "dml" if short == "directml" else short
+
+
 def available(provider: str) -> bool:
     """Whether this onnxruntime was built with a provider; whether it works, only a session tells."""
     return provider in ort.get_available_providers()
+
+
+def brought_by(provider: str) -> str:
+    """The package that has a provider; ``""`` where we know of none."""
+    return _PACKAGES.get(_shortest(provider), "")
 
 
 def short_name(provider: str) -> str:

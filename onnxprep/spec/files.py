@@ -61,7 +61,8 @@ class LinesOf:
         try:
             return _lines(self.text_of(path))
         except UsageError as error:
-            raise SpecError(f"{shown(name)}: {error.problem}", expected=error.expected) from None
+            hint = "" if path.exists() else "write it beside the spec, one name per line, or leave the step out"
+            raise SpecError(f"{shown(name)}: {error.problem}", expected=error.expected, hint=hint) from None
 
     def text_of(self, path: Path) -> str:
         """A whole file as text.

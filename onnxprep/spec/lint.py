@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from onnxprep.errors import ContractError
 from onnxprep.spec.plan import Plan, PlannedStep
 from onnxprep.step import Step
+from onnxprep.tensor import TensorSpec
 
 _NORMALIZING = ("normalize", "rescale_normalize")
+_FRACTION = 16
+"""Floats whose range is narrower were scaled or normalised: as integers they are a handful of numbers."""
 _RESIZING = ("resize", "letterbox")
 _RGB_ORDER = (
     (0.485, 0.456, 0.406), (123.675, 116.28, 103.53), (123.68, 116.779, 103.939),
@@ -122,8 +125,38 @@ def _bgr(plan: Plan) -> Iterator[str]:
             yield f"{name}: reaches the model as BGR: put `convert_color: {{to: RGB}}` first, unless the model was trained on BGR"
 
 
+def _cast(plan: Plan) -> Iterator[str]:
+    """Numbers that an integer keeps little of."""
+    for step in plan.steps:
+        if step.step.operation != "to_dtype" or "int" not in step.gives[0].dtype:
+            continue
+        given, gives = step.given[0], step.gives[0]
+        if is_fraction(given):
+            yield f"{step.path}: `to_dtype` casts values of {span_of(given)} to integers: a model of {gives.dtype} takes the pixels; leave out what scales them"
+        elif given.range and gives.range and gives.range[1] - gives.range[0] < 0.75 * (given.range[1] - given.range[0]):
+            yield f"{step.path}: `to_dtype` clips {span_of(given)} to {span_of(gives)}: bring them into that range before it"
+
+
+def _probabilities(plan: Plan) -> Iterator[str]:
+    """What is 0..1 already has been through a softmax or a sigmoid."""
+    for step in plan.steps:
+        span = step.given[0].range if step.given else None
+        if step.step.operation == "softmax" and span and span[0] >= 0 and span[1] <= 1:
+            yield f"{step.path}: `softmax` of what is {span_of(step.given[0])} already: twice?"
+
+
+def is_fraction(tensor: TensorSpec) -> bool:
+    """Whether it holds floats of a range that pixels do not have."""
+    return "float" in tensor.dtype and tensor.range is not None and tensor.range[1] - tensor.range[0] < _FRACTION
+
+
+def span_of(tensor: TensorSpec) -> str:
+    """``-2.118..2.64``; ``?`` where the range is not known."""
+    return "?" if tensor.range is None else f"{tensor.range[0]:.4g}..{tensor.range[1]:.4g}"
+
+
 _RULES: tuple[Callable[[Plan], Iterator[str]], ...] = (
-    _undeclared, _wrong_unit, _fused, _twice, _channel_order, _resized_late, _bgr,
+    _undeclared, _wrong_unit, _fused, _twice, _channel_order, _resized_late, _bgr, _cast, _probabilities,
 )  # fmt: skip
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from onnxprep.step import Step
 
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""What pydantic writes of a bound that stands behind a validator -> what JSON Schema calls it."""
+
 Schema = dict[str, Any]
 Families = Mapping[str, type[Step]]
 
@@ -65,4 +68,5 @@ def _tidy(value: Any) -> Any:
     kept = {key: item for key, item in kept.items() if not (key == "added" and item is True)}
     if isinstance(kept.get("description"), str):
         kept["description"] = re.sub(r"\s+", " ", kept["description"].partition("\n\n")[0])
-    return {key: _tidy(item) for key, item in kept.items()}
+    named = {_BOUNDS.get(key, key) if isinstance(item, int | float) else key: item for key, item in kept.items()}
+    return {key: _tidy(item) for key, item in named.items()}

@@ -81,6 +81,7 @@ def test_a_loop_without_end_is_ended(work: Path, arguments: list[str]) -> None:
     assert time.perf_counter() - start > 2
     assert result.returncode == 4
     assert "was not done within 2 s" in result.stderr
+    assert "a large model, or a copy of its weights, may need more" in result.stderr
     assert "Traceback" not in result.stderr
     assert set(work.iterdir()) == before
     if "--json" in arguments:

@@ -51,7 +51,13 @@ class Softmax(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The range is 0..1; probabilities are no colours."""
         (x,) = inputs
-        refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint="put `to_dtype` before it")
+        refuse_unless(
+            x.dtype == "float32",
+            "needs float32",
+            expected="float32",
+            got=x,
+            hint="put `to_dtype: {dtype: float32}` before it",
+        )
         refuse_unless_axis(x, self.axis)
         return (replace(x, color=None, range=(0.0, 1.0)),)
 

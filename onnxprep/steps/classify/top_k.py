@@ -46,7 +46,10 @@ class TopK(Step):
         refuse_unless_axis(x, self.axis)
         classes = length(x, self.axis)
         enough = not isinstance(classes, int) or classes >= self.k
-        refuse_unless(enough, f"has fewer than {self.k} classes", expected=f"{self.k} or more along the axis", got=x)
+        expected, hint = f"{self.k} or more along the axis", _other_axis(x, self.axis, self.k)
+        refuse_unless(
+            enough, f"has fewer than {self.k} classes along axis {self.axis}", expected=expected, got=x, hint=hint
+        )
         values = with_length(x, self.axis, self.k)
         return values, replace(values, dtype="int64", range=span_of_indices(classes))
 
@@ -82,3 +85,10 @@ class TopK(Step):
         yield Case({"k": 1}, (Sample(TensorSpec("float32", (1, 1), "NC"), seed=3),))
         yield Case({"k": 2, "axis": 1}, (Sample(TensorSpec("float64", (1, 4, 5, 3), "NCHW"), seed=4),))
         yield Case({"k": 9, "axis": 0}, (Sample(TensorSpec("int32", (9,), None, None, (-3.0, 3.0)), seed=5),))
+
+
+def _other_axis(x: TensorSpec, axis: int, k: int) -> str:
+    """The axis that the classes may lie along: the first other one that is long enough; the batch is none."""
+    lengths = [dim if isinstance(dim, int) and i else 0 for i, dim in enumerate(x.shape or ())]
+    found = [i for i, dim in enumerate(lengths) if dim >= k and i != axis % len(lengths)]
+    return f"are the classes along another one? `axis: {found[0]}`" if found else ""

@@ -49,7 +49,7 @@ class Padding(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are longer; the range takes in the values around the image."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         constant = self.rule() == "constant"
         for axis, letter in enumerate("HW"):
             length = x.dim(letter)

@@ -57,7 +57,7 @@ class PerChannel(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; keeps layout, shape and colour; the range is what becomes of its ends."""
         (x,) = inputs
-        hint = "put `rescale` before it" if x.dtype == "uint8" else "put `to_dtype` before it"
+        hint = "put `rescale` before it" if x.dtype == "uint8" else "put `to_dtype: {dtype: float32}` before it"
         refuse_unless_image(x, *self.dtypes, hint=hint)
         refuse_unless(
             x.dim("C") in (None, len(self.mean)) or isinstance(x.dim("C"), str),

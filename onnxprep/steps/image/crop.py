@@ -40,7 +40,7 @@ class Crop(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Only H and W change."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         for letter, end in zip("HW", self._end, strict=True):
             length = x.dim(letter)
             inside = not isinstance(length, int) or length >= end

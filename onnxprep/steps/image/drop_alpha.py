@@ -32,7 +32,7 @@ class DropAlpha(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Three channels, RGB."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         refuse_unless(x.color == "RGBA", "has no alpha channel", expected="RGBA", got=x)
         refuse_unless(x.dim("C") in (4, None), "has another number of channels", expected="C = 4", got=x)
         return (replace(x.with_dims(C=3), color="RGB"),)

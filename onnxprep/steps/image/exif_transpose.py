@@ -42,7 +42,7 @@ class ExifTranspose(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are known where they are equal."""
         x, orientation = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         several = "N" in str(x.layout) and isinstance(x.dim("N"), int) and x.dim("N") != 1
         refuse_unless(not several, "works on one image", expected="N = 1", got=x)
         one = orientation.shape == () or (orientation.rank == 1 and _may_be_1(orientation.shape))

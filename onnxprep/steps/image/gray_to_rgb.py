@@ -29,7 +29,7 @@ class GrayToRgb(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Three channels, RGB."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         refuse_unless(x.color == "GRAY", "is not a gray image", expected="GRAY", got=x)
         refuse_unless(x.dim("C") in (1, None), "has another number of channels", expected="C = 1", got=x)
         return (replace(x.with_dims(C=3), color="RGB"),)

@@ -39,7 +39,7 @@ class CenterCropInside(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Only H and W change."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         for letter, side in zip("HW", self._sides, strict=True):
             length = x.dim(letter)
             inside = not isinstance(length, int) or length >= side

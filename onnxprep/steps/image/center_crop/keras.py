@@ -52,7 +52,7 @@ class CenterCropKeras(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are the size, the dtype is float32."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         return (replace(x.with_dims(H=self._sides[0], W=self._sides[1]), dtype="float32"),)
 
     def _fits(self, least: tuple[int, int]) -> bool:

@@ -58,7 +58,7 @@ class CenterCrop(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W are the size; the range takes in ``fill`` where padding is possible."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         refuse_unfit_fill(x, self.fill)
         y = x.with_dims(H=self._sides[0], W=self._sides[1])
         return (y if self._fits(at_least(x)) else with_fill(y, self.fill),)

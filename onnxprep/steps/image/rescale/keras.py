@@ -38,7 +38,7 @@ class RescaleKeras(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; the range is what becomes of its ends."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         for numbers in (self.scale, self.offset):
             if isinstance(numbers, tuple):
                 refuse_unless(

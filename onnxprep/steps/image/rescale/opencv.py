@@ -38,7 +38,7 @@ class RescaleOpenCV(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; the range is scaled."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         refuse_unless(x.dim("C") in (1, 2, 3, 4, None), "has too many channels", expected="C = 1 to 4", got=x)
         known = (0.0, 255.0) if x.range is None and x.dtype == "uint8" else x.range
         if known is None:

@@ -42,7 +42,7 @@ class RescaleScaled(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; the range is scaled, in the arithmetic of the step."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         known = (0.0, 255.0) if x.range is None and x.dtype == "uint8" else x.range
         if known is None:
             return (replace(x, dtype="float32", range=None),)

@@ -44,7 +44,7 @@ class RescaleNormalizeKeras(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """float32; caffe gives BGR; the range is what becomes of its ends."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         if self.mode != "tf":
             hint = "`convert_color` to RGB before it" if x.color == "BGR" else "declare the colour of the input"
             refuse_unless(x.color == "RGB", f"{self.mode} works on RGB", expected="color RGB", got=x, hint=hint)

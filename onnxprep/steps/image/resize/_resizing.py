@@ -52,7 +52,11 @@ class Resizing(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """H and W by the size rule where it can be told; negative weights may leave the range of the input."""
         (x,) = inputs
-        hint = "resize before `rescale` and `to_dtype`" if self.dtypes == ("uint8",) else "put `to_dtype` before it"
+        hint = (
+            "resize before `rescale` and `to_dtype`"
+            if self.dtypes == ("uint8",)
+            else "put `to_dtype: {dtype: float32}` before it"
+        )
         refuse_unless_image(x, *self.dtypes, hint=hint)
         sides = "sides of at least 1 px"
         refuse_unless(0 not in (x.dim("H"), x.dim("W")), "has a side of 0", expected=sides, got=x)

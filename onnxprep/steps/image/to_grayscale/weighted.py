@@ -47,7 +47,7 @@ class ToGrayscaleWeighted(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """One or three channels; the weights sum up to 0.9999, so the range takes in 0."""
         (x,) = inputs
-        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype` before it")
+        refuse_unless_image(x, "uint8", "float32", hint="put `to_dtype: {dtype: float32}` before it")
         refuse_unless_color(x, "RGB")
         span = None if x.range is None else (min(x.range[0], 0.0), max(x.range[1], 0.0))
         color = "GRAY" if self.num_output_channels == 1 else "RGB"
