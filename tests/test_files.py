@@ -351,9 +351,9 @@ def test_names_that_are_not_utf8_are_refused(here: Path, command: str) -> None:
 
 
 def test_a_draft_that_cannot_be_removed_hides_no_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"), Draft(tmp_path / "none" / "out.onnx") as draft:
+    with pytest.raises(UsageError, match="no such file"), Draft(tmp_path / "none" / "out.onnx", force=True) as draft:
         draft.write(b"1")
-    with Draft(tmp_path / "out.onnx") as draft:
+    with Draft(tmp_path / "out.onnx", force=True) as draft:
         draft.path.mkdir()  # what cannot be unlinked
     with pytest.raises(OnnxprepError, match="NUL"):
         check_output(tmp_path / "a\0b", [], force=True)

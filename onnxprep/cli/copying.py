@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
 
 import click
 
 from onnxprep.cli.group import printable
+from onnxprep.cli.signals import ending
 
 _SILENT = 1.0
 """Seconds: what is done sooner says nothing."""
@@ -61,20 +59,8 @@ class Progress:
 def copying(*, silent: bool) -> Iterator[Progress]:
     """Progress; and while inside, SIGTERM and SIGHUP end the program as Ctrl-C does: what is not finished is removed."""
     progress = Progress(silent=silent)
-    ours = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    main = threading.current_thread() is threading.main_thread()
-    # what the program was told to ignore (nohup) stays ignored
-    before = {number: signal.getsignal(number) for number in ours if main}
-    before = {number: handler for number, handler in before.items() if handler is signal.SIG_DFL}
-    for number in before:
-        signal.signal(number, _end)
-    try:
-        yield progress
-    finally:
-        progress.end()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
+    with ending():
+        try:
+            yield progress
+        finally:
+            progress.end()

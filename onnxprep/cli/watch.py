@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from onnxprep.cli.signals import ending
 from onnxprep.errors import ContractError
 
 _CHILD = "--in-child"
@@ -54,19 +55,23 @@ def _run(arguments: list[str], seconds: int, what: str, output: Path | None) -> 
     """
     # -P: the folder it runs in is no place to import from; what this process imports from is
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    child = subprocess.Popen([sys.executable, "-P", "-c", _START, *arguments], env=environment)
-    try:
-        code = child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        _end(child, output)
-        _refuse_slow(what, seconds)
-    except BaseException:  # Ctrl-C, say
-        _end(child, output)
-        raise
-    if code < 0 or code > 255:  # a signal; on Windows a status
-        _end(child, output)
-        _refuse_crash(what, code)
-    return code
+    with ending() as end:
+        end.hold()
+        child = subprocess.Popen([sys.executable, "-P", "-c", _START, *arguments], env=environment)
+        try:
+            end.release()
+            code = child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            end.hold()
+            _end(child, output)
+            _refuse_slow(what, seconds)
+        except BaseException:  # Ctrl-C or a signal, say
+            _end(child, output)
+            raise
+        if code < 0 or code > 255:  # a signal; on Windows a status
+            _end(child, output)
+            _refuse_crash(what, code)
+        return code
 
 
 def _end(child: subprocess.Popen[bytes], output: Path | None) -> None:

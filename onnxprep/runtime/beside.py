@@ -23,12 +23,14 @@ class DataFile:
         source: where its bytes lie, links resolved.
         target: where the output expects it.
         size: bytes.
+        present: whether the same bytes are at the target already.
     """
 
     name: str
     source: Path
     target: Path
     size: int
+    present: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,18 @@ class Placed:
 
     @property
     def copies(self) -> tuple[DataFile, ...]:
-        """The files to copy."""
-        return self.files if self.copied else ()
+        """The files to copy: all, or none if all are there; the draft of the model is loaded beside them."""
+        return self.files if self.copied and not all(file.present for file in self.files) else ()
 
     @property
     def lines(self) -> list[str]:
         """What becomes of them, for printing."""
-        return [
-            f"weights: {file.name}, {file.size:,} bytes, {f'copied to {file.target}' if self.copied else 'not copied'}"
-            for file in self.files
-        ]
+        return [f"weights: {file.name}, {file.size:,} bytes, {self._what(file)}" for file in self.files]
+
+    def _what(self, file: DataFile) -> str:
+        if not self.copied:
+            return "not copied"
+        return f"at {file.target} already, not copied" if file.present else f"copied to {file.target}"
 
 
 def weights(model: ModelProto, source: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from onnxprep.graph.standalone import standalone
 from onnxprep.runtime.beside import place, weights
 from onnxprep.runtime.copying import DraftWithData, Told, check_targets
 from onnxprep.runtime.files import check_output, read_model
+from onnxprep.runtime.spill import golden_files
 from onnxprep.spec.bind import bind_alone
 from onnxprep.spec.document import Spec
 from onnxprep.spec.plan import plan
@@ -47,7 +48,7 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False, progress: 
     source, target = Path(model), Path(out)
     check_output(target, [source], force=force)
     joined = read_model(source)[0]  # not its bytes: of a large model, gigabytes
-    read = [source, *weights(joined, source)]
+    read = [source, *weights(joined, source), *golden_files(joined, source)]
     check_output(target, read, force=force)
     try:
         stripped = undo.strip(joined)
@@ -55,8 +56,8 @@ def strip(model: str | Path, out: str | Path, *, force: bool = False, progress: 
         at = str(source) if error.at == "model" else f"{source}: {error.at}"
         raise error.told_as(ContractError, at=at) from None
     placed = place(stripped.model, source, target)
-    check_targets(placed.copies, target, read, len(stripped.data), force=force)
-    with DraftWithData(target, placed.copies, progress) as draft:
+    placed = check_targets(placed, target, read, len(stripped.data), force=force)
+    with DraftWithData(target, placed.copies, progress, force=force, like=source) as draft:
         draft.copy()
         draft.write(stripped.data)
         if stripped.state == "changed":

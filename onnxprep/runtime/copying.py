@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import functools
+import filecmp
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from onnxprep.errors import UsageError
 from onnxprep.runtime import parts
-from onnxprep.runtime.beside import DataFile
+from onnxprep.runtime.beside import DataFile, Placed
 from onnxprep.runtime.files import Draft, check_output, make_folder, quietly, reason
+from onnxprep.runtime.neighbours import users_of
 
 Told = Callable[[str, int, int], None]
 """Hears of progress: a file's name, the bytes copied so far, the bytes of all files."""
@@ -25,34 +27,72 @@ CHUNK = 2**24
 _NOT_HERE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
 
 
-def check_targets(copies: Sequence[DataFile], out: Path, read: Iterable[Path], size: int, *, force: bool) -> None:
+def check_targets(placed: Placed, out: Path, read: Collection[Path], size: int, *, force: bool) -> Placed:
     """Refuses copies that would replace something, leave the output's folder, or not fit the disk.
 
+    A file that is there already with the same bytes is left as it is; one that another model in the output's folder
+    refers to is never replaced.
+
     Args:
-        copies: the data files.
+        placed: the data files.
         out: the model's new file.
         read: every file that was read.
         size: bytes that the model's file takes, about.
         force: whether data files that are there may be replaced.
 
+    Returns:
+        The data files, those marked that are there already.
+
     Raises:
         UsageError: as said.
     """
-    for file in copies:
-        if file.target == out:
-            raise UsageError("is the name of the model's external data too", at=str(out), expected="another name")
-        _check_folders(file.target.parent, out.parent)
-        if file.target.parent.is_dir():
-            try:
-                check_output(file.target, read, force=force)
-            except UsageError as error:
-                problem = f"{error.problem}, and the model's external data goes there"
-                raise error.told_as(UsageError, problem=problem) from None
-    needed, free = size + sum(file.size for file in copies), shutil.disk_usage(out.parent).free
+    if not placed.copies:
+        return placed
+    checked = replace(placed, files=tuple(_checked(file, out, read, force=force) for file in placed.files))
+    needed, free = size + sum(file.size for file in checked.copies), shutil.disk_usage(out.parent).free
     if needed > free:
         raise UsageError(
             "there is not enough room", at=str(out.parent), expected=f"{needed:,} bytes free", got=f"{free:,} bytes"
         )
+    return checked
+
+
+def _checked(file: DataFile, out: Path, read: Collection[Path], *, force: bool) -> DataFile:
+    if file.target == out:
+        raise UsageError("is the name of the model's external data too", at=str(out), expected="another name")
+    _check_folders(file.target.parent, out.parent)
+    if not file.target.parent.is_dir():
+        return file
+    goes = "and the model's external data goes there"
+    try:
+        check_output(file.target, read, force=True)
+    except UsageError as error:
+        raise error.told_as(UsageError, problem=f"{error.problem}, {goes}") from None
+    if not os.path.lexists(file.target):
+        return file
+    if _is_there(file):
+        return replace(file, present=True)
+    user = next(users_of(file.target, out), None)
+    if user is not None:
+        raise UsageError(
+            f"holds the external data of {user}, {goes}", at=str(file.target), expected="a path that is free",
+            hint="write to another folder",
+        )  # fmt: skip
+    if not force:
+        hint = "write to another folder; --force replaces it for whatever else reads it, too"
+        raise UsageError(f"exists, {goes}", at=str(file.target), expected="a path that is free", hint=hint)
+    return file
+
+
+def _is_there(file: DataFile) -> bool:
+    """The same bytes, in a file and not behind a link; they are compared only where the lengths are equal."""
+    if file.target.is_symlink() or file.target.stat().st_size != file.size:
+        return False
+    try:
+        filecmp.clear_cache()  # it takes a file of the same length and time for the same
+        return filecmp.cmp(file.source, file.target, shallow=False)
+    except OSError as error:
+        raise UsageError(reason(error), at=str(file.target), expected="a readable file") from None
 
 
 def _check_folders(folder: Path, top: Path) -> None:
@@ -70,8 +110,10 @@ class DraftWithData(Draft):
     Without copies it is a plain draft. Leaving the block without ``keep`` removes everything.
     """
 
-    def __init__(self, out: Path, copies: Sequence[DataFile], told: Told | None = None) -> None:
-        super().__init__(out)
+    def __init__(
+        self, out: Path, copies: Sequence[DataFile], told: Told | None = None, *, force: bool, like: Path
+    ) -> None:
+        super().__init__(out, force=force, like=like)
         self.copies = copies
         self._told = told or (lambda *_: None)
         self._undo = contextlib.ExitStack()
@@ -87,7 +129,7 @@ class DraftWithData(Draft):
         """
         if not self.copies:
             return
-        self._do(self._make)
+        self._do(self._make, self._folder)
         done, total = 0, sum(file.size for file in self.copies)
         for file in self.copies:
             for count in self._copied(file):
@@ -102,9 +144,11 @@ class DraftWithData(Draft):
         """Gives every file its name, and at last the model."""
         with contextlib.ExitStack() as named:
             for file in self.copies:
+                if file.present:
+                    continue
                 make_folder(file.target.parent, named)
                 new = not os.path.lexists(file.target)
-                self._do(functools.partial(os.replace, self._folder / file.name, file.target))
+                self._name(self._folder / file.name, file.target, file.source)
                 if new:
                     named.callback(quietly, file.target.unlink)
             super().keep()
@@ -113,7 +157,7 @@ class DraftWithData(Draft):
     def _make(self) -> None:
         parts.remove_stale(self._folder.parent)
         self._undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        self._folder.mkdir()
+        self._folder.mkdir(0o700)
         descriptor = parts.open_folder(self._folder)
         if descriptor is not None:
             self._undo.callback(os.close, descriptor)
@@ -136,7 +180,7 @@ def copied(source: Path, target: Path, size: int) -> Iterator[int]:
         OSError: it cannot be read or written.
         UsageError: it changes meanwhile.
     """
-    with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+    with source.open("rb", buffering=0) as reader, parts.opened(target, private=True) as writer:
         before = os.fstat(reader.fileno())
         _reserve(writer.fileno(), size)
         left, move = size, _in_system if hasattr(os, "copy_file_range") else _in_memory

@@ -31,7 +31,7 @@ from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
 from onnxprep.runtime.session import Session
-from onnxprep.runtime.spill import SideFiles, spill
+from onnxprep.runtime.spill import SideFiles, golden_files_of, spill
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
@@ -120,11 +120,12 @@ def export(
     check_output(target, read, force=force)
     with report.timed("read"):
         below = read_underlying(source, on_top=stack)
-        read += weights(below.model, source)
+        read += [*weights(below.model, source), *golden_files_of(source)]
         check_output(target, read, force=force)
         refuse_newer(below.model, str(source))
         placed = place(below.model, source, target)
-        check_targets(placed.copies, target, read, below.size, force=force)
+        placed = check_targets(placed, target, read, below.size, force=force)
+        read += [file.target for file in placed.files]
     with report.timed("plan"):
         fitted = _fitted(loaded, below, strict=strict)
         images = image_entries(below.model, fitted.plan)
@@ -142,7 +143,7 @@ def export(
     stored = _stored(fitted, joined, undone, below.sha256)
     metadata.write(joined, images | stored)
     report.weights, report.sizes = placed.lines, (below.size, 0)
-    draft = DraftWithData(target, placed.copies, progress)
+    draft = DraftWithData(target, placed.copies, progress, force=force, like=source)
     _write(report, joined, stored, fitted, proof, read, draft, _Asked(providers, run, strict))
     report.sizes = (below.size, target.stat().st_size)
     return report
@@ -233,6 +234,7 @@ def _write(
         with report.timed("write"):
             draft.write(serialised(joined, report.out, report.sizes[0]))
         beside: dict[Path, bytes] = {}
+        own: frozenset[Path] = frozenset()
         sessions: list[Session] = []
         samples: list[golden.Sample] = []
         if asked.run:
@@ -240,7 +242,7 @@ def _write(
                 sessions = load(draft.path, str(report.out), asked.providers)
                 samples = record(sessions[0], joined, fitted, proof.samples, proof.expect)
             if samples:
-                text, beside = spill(golden.dump(samples), report.out)
+                text, beside, own = spill(golden.dump(samples), report.out, read, force=draft.force)
                 stored[metadata.GOLDEN] = text
                 beside_too = sum(map(len, beside.values()))
                 report.goldens = [_golden_line(sample) for sample in samples]
@@ -255,7 +257,7 @@ def _write(
             added = {metadata.GOLDEN: stored[metadata.GOLDEN]} if metadata.GOLDEN in stored else {}
             metadata.write(tail, {**added, SEAL: seal(stored)})
             draft.write(tail.SerializeToString())
-            with SideFiles(beside, read) as side:
+            with SideFiles(beside, read, own) as side:
                 side.keep(draft)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,13 +15,12 @@ from onnx import ModelProto
 from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph.parse import parse
 from onnxprep.runtime import parts
+from onnxprep.spec.pipes import contents
 
 MAX_BYTES = 2**31 - 1
 """The longest message that protobuf reads or writes, and so the longest file that any ONNX reader takes."""
-_OUTSIDE = (
-    "keep the weights in a file of their own: torch.onnx.export(..., external_data=True), "
-    "or onnx.save(model, path, save_as_external_data=True)"
-)
+_AGAIN = "export it again with its weights in a file of their own: torch.onnx.export(..., external_data=True)"
+_OUTSIDE = f"{_AGAIN}, or onnx.save(model, path, save_as_external_data=True, location=NAME)"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -33,7 +33,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.is_char_device() or path.is_block_device():  # some have no end
             raise UsageError("is a device", at=str(path), expected="a readable file")
-        return path.read_bytes()
+        return contents(path)
     except (OSError, ValueError) as error:
         raise UsageError(reason(error), at=str(path), expected="a readable file") from None
 
@@ -66,26 +66,48 @@ def _check_name(path: Path) -> None:
         raise UsageError("is not UTF-8", at=str(path), expected="a path in UTF-8") from None
 
 
-def read_model(path: Path) -> tuple[ModelProto, bytes]:
+def read_model(path: Path, *, once: bool = False) -> tuple[ModelProto, bytes]:
     """A model without its external data, and the file's bytes.
+
+    Args:
+        path: the file.
+        once: whether it is read this one time only, and so may be a pipe.
 
     Raises:
         UsageError: it cannot be read.
         ContractError: it is not an ONNX model, or a file that protobuf does not read.
     """
-    _refuse_too_long(path)
-    data = read_bytes(path)
+    data = read_model_bytes(path, once=once)
     try:
         return parse(data), data
     except ContractError as error:
         raise error.inside(str(path)) from None
 
 
-def _refuse_too_long(path: Path) -> None:
-    """Before gigabytes are read only to fail."""
+def read_model_bytes(path: Path, *, once: bool = False) -> bytes:
+    """The bytes of a model's file.
+
+    Raises:
+        UsageError: it cannot be read, or is no regular file and not ``once`` only is it read.
+        ContractError: it is longer than protobuf reads.
+    """
+    if not once:
+        refuse_pipe(path)
     size = path.stat().st_size if is_file(path) else 0
-    if size > MAX_BYTES:
-        raise _too_long("is", path, f"{size:,} bytes")
+    if size > MAX_BYTES:  # before gigabytes are read only to fail
+        raise _too_long("is", path, f"{size:,} bytes").told_as(ContractError, hint=_AGAIN)
+    return read_bytes(path)
+
+
+def refuse_pipe(path: Path) -> None:
+    """Of what can be read once only.
+
+    Raises:
+        UsageError: it is a pipe, or no file can have this name.
+    """
+    if not is_file(path) and (path.is_fifo() or path.is_socket()):
+        hint = "it is read more than once, and what lies beside it counts: write it to a file first"
+        raise UsageError("is a pipe", at=str(path), expected="a regular file", hint=hint)
 
 
 def serialised(model: ModelProto, out: Path, size: int) -> bytes:
@@ -167,12 +189,19 @@ class Draft:
     """A file that appears whole under its name or not at all; leaving the block without ``keep`` removes it.
 
     What earlier processes that were killed left in the same folder is removed on the way.
+
+    Args:
+        out: its name.
+        force: whether a file of that name is replaced, also one that appears meanwhile.
+        like: a file whose permissions it gets; until it has its name, nobody else reads it.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, force: bool, like: Path | None = None) -> None:
         # a name of its own length: the final one may be as long as names can be
         self.path = out.with_name(parts.name())
         self._out = out
+        self.force = force
+        self._like = like
         self._file: BinaryIO | None = None
         self._size = 0
 
@@ -193,15 +222,19 @@ class Draft:
         self._size += len(data)
         if self._size > MAX_BYTES:
             raise _too_long("would be", self._out, f"{self._size:,} bytes")
-        self._do(lambda: self._append(data))
+        self._do(lambda: self._append(data), self._out)
 
     def keep(self) -> None:
-        """Gives the draft its name, in one move."""
-        self._do(self._rename)
+        """Gives the draft its name, in one move.
 
-    def _rename(self) -> None:
+        Raises:
+            UsageError: it cannot be given, or is taken and may not be replaced.
+        """
         self._close()
-        self.path.replace(self._out)
+        self._name(self.path, self._out, self._like)
+
+    def _name(self, draft: Path, out: Path, like: Path | None) -> None:
+        self._do(functools.partial(parts.give_name, draft, out, like, force=self.force), out)
 
     def _remove(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -209,7 +242,7 @@ class Draft:
     def _append(self, data: bytes) -> None:
         if self._file is None:
             parts.remove_stale(self.path.parent)
-            self._file = self.path.open("xb")
+            self._file = parts.opened(self.path, private=self._like is not None)
             parts.lock(self._file.fileno())
         self._file.write(data)
         self._file.flush()  # it is read by its name before it is closed
@@ -218,8 +251,12 @@ class Draft:
         if self._file is not None:
             self._file.close()
 
-    def _do(self, action: Callable[[], None]) -> None:
+    @staticmethod
+    def _do(action: Callable[[], None], out: Path) -> None:
         try:
             action()
+        except FileExistsError:
+            problem, hint = "exists: another program wrote it meanwhile", "start again, or give another path"
+            raise UsageError(problem, at=str(out), expected="a path that is free", hint=hint) from None
         except OSError as error:
-            raise UsageError(reason(error), at=str(self._out), expected="a file that can be written") from None
+            raise UsageError(reason(error), at=str(out), expected="a file that can be written") from None

@@ -43,7 +43,7 @@ def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
         ContractError: it is not a model, or holds no spec.
     """
     asked = tuple(dict.fromkeys(map(full_name, providers)))
-    model, data = read_model(path)
+    model, data = read_model(path, once=True)
     refuse_lost(model, str(path))
     stored = metadata.read(model)
     spec = stored_spec(stored, str(path))

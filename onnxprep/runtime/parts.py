@@ -1,14 +1,16 @@
-"""Names of what is not finished, ``.onnxprep.<process>.<number>.part``, and who may remove one that was left behind."""
+"""What is not finished, ``.onnxprep.<process>.<number>.part``: how it gets its name, and who may remove what was left."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
 import shutil
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -23,6 +25,37 @@ _FRESH = 10
 def name() -> str:
     """A new one."""
     return f".onnxprep.{os.getpid()}.{secrets.token_hex(4)}.part"
+
+
+def opened(path: Path, *, private: bool) -> BinaryIO:
+    """A new file to write to; ``private``: that nobody else reads."""
+    mode = 0o600 if private else 0o666
+    # Path.open takes no opener
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
+
+
+def give_name(part: Path, out: Path, like: Path | None, *, force: bool) -> None:
+    """A part becomes ``out`` in one move, with the permissions of ``like``.
+
+    Raises:
+        FileExistsError: the name is taken, and ``force`` is not given.
+        OSError: it cannot be given.
+    """
+    if like is not None:
+        with contextlib.suppress(OSError):  # a file system without permissions
+            part.chmod(like.stat().st_mode & 0o777)
+    if not force:
+        try:
+            os.link(part, out)
+        except FileExistsError:
+            raise
+        except OSError:  # no hard links there
+            if os.path.lexists(out):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from None
+        else:
+            part.unlink()
+            return
+    part.replace(out)
 
 
 def lock(descriptor: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxprep.runtime.files import refuse_pipe
 from onnxprep.runtime.given import GivenFiles, contents, decoded_here
 from onnxprep.runtime.pipeline import Pipeline
 from onnxprep.tensor import Array, dtype_name
@@ -23,6 +24,7 @@ def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Ca
         UsageError: a file is not what its input takes.
         ContractError: the model holds no spec, or needs a caller step.
     """
+    refuse_pipe(model)
     pipeline = Pipeline(model, providers)
     runs = files.runs(pipeline.spec, pipeline.graph_inputs)
     if any(decoded_here(named, pipeline.spec) for run in runs for named in run):

@@ -7,65 +7,97 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from onnx import numpy_helper
+from onnx import ModelProto, numpy_helper
 
 from onnxprep.errors import OnnxprepError
 from onnxprep.graph import metadata
 from onnxprep.runtime import arrays
 from onnxprep.runtime.files import Draft, check_output, make_folder, quietly, read_model
 from onnxprep.runtime.golden import INFLATED_BYTES
+from onnxprep.runtime.neighbours import models_beside
 from onnxprep.spec.document import canonical
 
 INLINE_BYTES = 2**20
 """A longer golden goes beside the model."""
 _FOLDER = "test_data_set_"
+_FILE = re.compile(rf"{_FOLDER}(0|[1-9][0-9]{{0,5}})/[^/\0]+")
 
 
-def spill(document: dict[str, Any], out: Path) -> tuple[str, dict[Path, bytes]]:
-    """The golden as text, and the files it needs beside the model: none while it is short.
+def spill(
+    document: dict[str, Any], out: Path, taken: Collection[Path], *, force: bool
+) -> tuple[str, dict[Path, bytes], frozenset[Path]]:
+    """The golden as text, the files it needs beside the model (none while it is short), and those that may be replaced.
 
-    The folders are those of the model that ``out`` replaces, then the first that are free.
+    The folders are those of the model that ``out`` replaces, as far as nothing else needs them, then the first that are
+    free.
+
+    Args:
+        document: the golden.
+        out: the model's new file.
+        taken: what was read, and what else goes beside the model: no golden goes to a folder of one of these.
+        force: whether ``out`` is replaced; if not, what is there now came meanwhile, with its goldens.
     """
     text = canonical(document)
     packed = (item for sample in document["samples"] for kind in ("inputs", "values") for item in sample[kind].values())
     if len(text) <= INLINE_BYTES and sum(map(arrays.inflated_bytes, packed)) <= INFLATED_BYTES:
-        return text, {}
+        return text, {}, frozenset()
     files: dict[Path, bytes] = {}
-    for folder, sample in zip(_folders(out), document["samples"], strict=False):
+    own = _own(out) if force else []
+    for folder, sample in zip(_folders(out, own, taken), document["samples"], strict=False):
         for kind, key in (("input", "inputs"), ("output", "values")):
             for k, (name, written) in enumerate(sample[key].items()):
                 place = f"{folder}/{kind}_{k}.pb"
                 array = arrays.unpacked(written, name)
                 files[out.parent / place] = numpy_helper.from_array(array, name).SerializeToString()
                 sample[key][name] = {k: v for k, v in written.items() if k not in ("zlib", "text")} | {"file": place}
-    return canonical(document), files
+    return canonical(document), files, frozenset(path for path in files if path.parent.name in own)
 
 
-def _folders(out: Path) -> Iterator[str]:
-    """Names of folders to write to, without end."""
-    own = [name for name in _named_by(out) if (out.parent / name).is_dir() and not (out.parent / name).is_symlink()]
-    yield from own
-    for number in itertools.count():
-        if not os.path.lexists(out.parent / f"{_FOLDER}{number}"):
-            yield f"{_FOLDER}{number}"
-
-
-def _named_by(out: Path) -> list[str]:
-    """The folders that the golden of an earlier export refers to; none where it cannot be read."""
+def golden_files(model: ModelProto, source: Path) -> list[Path]:
+    """The files beside a model that its golden refers to; none where it cannot be read."""
     try:
-        samples = json.loads(metadata.read(read_model(out)[0])[metadata.GOLDEN])["samples"]
+        samples = json.loads(metadata.read(model)[metadata.GOLDEN])["samples"]
         files = [str(item.get("file", "")) for s in samples for key in ("inputs", "values") for item in s[key].values()]
     except (OnnxprepError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
-    return list(dict.fromkeys(name for name in (file.partition("/")[0] for file in files) if _is_ours(name)))
+    return [source.parent / file for file in dict.fromkeys(files) if _FILE.fullmatch(file)]
 
 
-def _is_ours(folder: str) -> bool:
-    return re.fullmatch(rf"{_FOLDER}(0|[1-9][0-9]{{0,5}})", folder) is not None
+def golden_files_of(source: Path) -> list[Path]:
+    """The same of a file, which is read only where there is a folder of that name."""
+    try:
+        return golden_files(read_model(source)[0], source) if any(source.parent.glob(f"{_FOLDER}*")) else []
+    except OnnxprepError:
+        return []
+
+
+def _folders(out: Path, own: Iterable[str], taken: Collection[Path]) -> Iterator[str]:
+    """Names of folders to write to, without end."""
+    in_use = {path.parent.resolve() for path in taken}
+    yield from (name for name in own if not _holds(out.parent / name, in_use))
+    for number in itertools.count():
+        folder = out.parent / f"{_FOLDER}{number}"
+        if not os.path.lexists(folder) and not _holds(folder, in_use):
+            yield folder.name
+
+
+def _holds(folder: Path, folders: Iterable[Path]) -> bool:
+    return any(used.is_relative_to(folder.resolve()) for used in folders)
+
+
+def _own(out: Path) -> list[str]:
+    """The folders that an earlier export to ``out`` made, and that the golden of no other model there refers to."""
+    names = [path.parent for path in golden_files_of(out)]
+    own = {folder.name: folder for folder in names if folder.is_dir() and not folder.is_symlink()}
+    if own:
+        for path, model in models_beside(out):
+            for file in golden_files(model, path):
+                own.pop(file.parent.name, None)
+    return list(own)
 
 
 class SideFiles:
@@ -74,14 +106,16 @@ class SideFiles:
     Args:
         files: what to write, by path.
         inputs: what was read, and is not overwritten.
+        own: those of an earlier export, which are replaced.
 
     Raises:
         UsageError: on entering the block, a file that cannot be written there.
     """
 
-    def __init__(self, files: Mapping[Path, bytes], inputs: Iterable[Path]) -> None:
+    def __init__(self, files: Mapping[Path, bytes], inputs: Iterable[Path], own: Collection[Path]) -> None:
         self._files = files
         self._inputs = list(inputs)
+        self._own = own
         self._drafts: dict[Path, Draft] = {}
         self._undo = contextlib.ExitStack()
 
@@ -89,8 +123,8 @@ class SideFiles:
         with contextlib.ExitStack() as undo:
             for path, content in self._files.items():
                 make_folder(path.parent, undo)
-                check_output(path, self._inputs, force=True)
-                self._drafts[path] = undo.enter_context(Draft(path))
+                check_output(path, self._inputs, force=path in self._own)
+                self._drafts[path] = undo.enter_context(Draft(path, force=path in self._own))
                 self._drafts[path].write(content)
             self._undo = undo.pop_all()
         return self

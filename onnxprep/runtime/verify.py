@@ -18,7 +18,7 @@ from onnxprep.runtime import arrays, golden, nodes, wiring
 from onnxprep.runtime.agreement import compare
 from onnxprep.runtime.beside import present
 from onnxprep.runtime.closeness import apart
-from onnxprep.runtime.files import read_bytes
+from onnxprep.runtime.files import read_model_bytes
 from onnxprep.runtime.holding import holding
 from onnxprep.runtime.nodes import DAMAGED
 from onnxprep.runtime.record import step_arrays
@@ -50,7 +50,7 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
         ParityError: the first difference, with its place.
     """
     source, checked, asked = Path(path), Checked(), known(providers)
-    model = _model(read_bytes(source), str(source))
+    model = _model(read_model_bytes(source), str(source))
     stored = _stored(model, str(source))
     seal.check(stored)
     _refuse_unreadable(model)

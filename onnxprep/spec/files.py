@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onnxprep.errors import SpecError, UsageError
 from onnxprep.spec.messages import shown
+from onnxprep.spec.pipes import contents
 from onnxprep.spec.reading import MAX_BYTES
 
 INLINE_BYTES = 64 * 2**10
@@ -71,8 +72,7 @@ class LinesOf:
             UsageError: it cannot be read, is too large, or is not UTF-8.
         """
         try:
-            with path.open("rb") as file:  # bounded while it is read: a pipe has no size
-                content = file.read(MAX_BYTES + 1)
+            content = contents(path, MAX_BYTES + 1)  # bounded while it is read: a pipe has no size
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise UsageError("is not UTF-8 text", at=str(path), expected="a YAML or text file") from None

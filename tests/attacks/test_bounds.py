@@ -61,7 +61,8 @@ def test_many_lengths_take_little_time() -> None:
 
 def test_what_inflates_to_much_lies_beside_the_model(tmp_path: Path) -> None:
     packed = arrays.packed(np.zeros(65 * 2**20, np.uint8))
-    text, files = spill({"samples": [{"inputs": {"x": packed}, "values": {}}]}, tmp_path / "model.onnx")
+    document = {"samples": [{"inputs": {"x": packed}, "values": {}}]}
+    text, files, _ = spill(document, tmp_path / "model.onnx", [], force=False)
     assert [path.name for path in files] == ["input_0.pb"]
     assert "zlib" not in text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -86,6 +87,34 @@ def test_a_loop_without_end_is_ended(work: Path, arguments: list[str]) -> None:
     assert set(work.iterdir()) == before
     if "--json" in arguments:
         assert json.loads(result.stdout)["exit_code"] == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_child_too(work: Path, number: signal.Signals) -> None:
+    arguments = ["export", "model.onnx", "--spec", "spec.yaml", "-o", "out.onnx", "--golden", "x.npy"]
+    command = [sys.executable, "-P", "-m", "onnxprep", *arguments, "--timeout", "60"]
+    before = set(work.iterdir())
+    ignored = [] if number == signal.SIGHUP else ["nohup"]  # what it was told to ignore stays ignored
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*ignored, *command], cwd=work, env=environment, stdout=-1, stderr=-1, text=True) as parent:
+        end = time.monotonic() + 30
+        while not (parts := list(work.glob(".onnxprep.*.part"))):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        child = int(parts[0].name.split(".")[2])
+        os.kill(child, 0)  # it lives
+        if ignored:
+            parent.send_signal(signal.SIGHUP)
+            time.sleep(0.2)
+            assert parent.poll() is None
+        parent.send_signal(number)
+        _, errors = parent.communicate(timeout=20)
+    assert parent.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    assert set(work.iterdir()) == before
 
 
 @pytest.mark.parametrize(("how", "name"), [("os.abort()", "SIGABRT"), ("os.kill(os.getpid(), 11)", "SIGSEGV")])
