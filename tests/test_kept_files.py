@@ -13,32 +13,28 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from click.testing import CliRunner, Result
 from onnx import numpy_helper
+from outside import DATA, call, prepared, refused
 from small import POST, SPEC, picture, small
 
 import onnxprep
-from onnxprep.cli import main
-from onnxprep.errors import ContractError, OnnxprepError, ParityError, UsageError
+from onnxprep.errors import ContractError, ParityError, UsageError
 from onnxprep.runtime import export as exporting
 from onnxprep.runtime import files, spill
 from onnxprep.spec import pipes
 from onnxprep.tensor import Array
 
-DATA = "weights.bin"
-
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """``a`` with a model and its weights, ``b`` empty; the current folder has a spec. Goldens go beside the model."""
-    monkeypatch.chdir(tmp_path)
+    """Goldens go beside the model."""
     monkeypatch.setattr(spill, "INLINE_BYTES", 0)
-    for name in "ab":
-        (tmp_path / name).mkdir()
-    small(tmp_path / "a", outside=True)
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    picture(tmp_path / "p.png")
-    return tmp_path
+    return prepared(tmp_path, monkeypatch)
+
+
+def state(folder: Path) -> dict[str, object]:
+    """Every name below a folder, with what it holds."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def other(folder: str, factor: float = 2.0, data: str = DATA) -> Path:
@@ -55,23 +51,6 @@ def other(folder: str, factor: float = 2.0, data: str = DATA) -> Path:
 def big(seed: int = 5) -> dict[str, Array]:
     """What counts as big here."""
     return {"image": np.random.default_rng(seed).integers(0, 256, (1, 20, 30, 3), dtype=np.uint8)}
-
-
-def call(command: str) -> Result:
-    return CliRunner().invoke(main, command.split())
-
-
-def state(folder: Path) -> dict[str, object]:
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def refused(match: str, action: Callable[[], object], folder: Path) -> OnnxprepError:
-    """The error, and not one file changed, added or left behind."""
-    before = state(folder)
-    with pytest.raises(UsageError, match=match) as caught:
-        action()
-    assert state(folder) == before
-    return caught.value
 
 
 def scores(path: str) -> bytes:
@@ -181,8 +160,8 @@ def test_goldens_of_another_model_stay(here: Path) -> None:
 def test_a_golden_is_an_input_too(here: Path) -> None:
     onnxprep.export("a/model.onnx", SPEC, "a/served.onnx", goldens=[big()])
     out = "a/test_data_set_0/input_0.pb"
-    refused("is the input too", lambda: onnxprep.strip("a/served.onnx", out, force=True), here)
-    refused("is the input too", lambda: onnxprep.export("a/served.onnx", SPEC, out, force=True), here)
+    refused(UsageError, "is the input too", lambda: onnxprep.strip("a/served.onnx", out, force=True), here)
+    refused(UsageError, "is the input too", lambda: onnxprep.export("a/served.onnx", SPEC, out, force=True), here)
 
 
 def test_weights_and_goldens_go_to_different_folders(here: Path) -> None:
@@ -218,7 +197,10 @@ def test_weights_of_another_model_are_not_replaced(here: Path, force: bool, plac
     Path("b/broken.onnx").write_bytes(b"no model")
     Path("b/folder.onnx").mkdir()
     error = refused(
-        r"holds the external data of b/a\.onnx", lambda: onnxprep.export(second, SPEC, "b/c.onnx", force=force), here
+        UsageError,
+        r"holds the external data of b/a\.onnx",
+        lambda: onnxprep.export(second, SPEC, "b/c.onnx", force=force),
+        here,
     )
     assert (error.at, error.hint) == (f"b/{place}{DATA}", "write to another folder")
     onnxprep.export(second, SPEC, "b/a.onnx", force=True)  # the model that the data belongs to
