@@ -41,6 +41,7 @@ def attach(model: ModelProto, plan: Plan, opset: int | None = None) -> ModelProt
     Raises:
         ContractError: the model has steps already, its opset is too low for a step, or a name is taken.
     """
+    refuse_augmented(model)
     joined = ModelProto()
     joined.CopyFrom(model)
     splice(joined, plan, emit(joined, plan, opset))
@@ -48,7 +49,7 @@ def attach(model: ModelProto, plan: Plan, opset: int | None = None) -> ModelProt
 
 
 def emit(model: ModelProto, plan: Plan, opset: int | None = None) -> Own:
-    """Our nodes for this model, which is only looked at; see ``attach``."""
+    """Our nodes for this model, which is only looked at; see ``attach``. That it has no steps yet, ``fit`` has seen."""
     _refuse(model, plan)
     own = Own({name: name for name in plan.inputs}, _number(model, plan, opset), _moved(model, plan))
     emit_side(own, plan, "pre")
@@ -104,7 +105,6 @@ def refuse_augmented(model: ModelProto) -> None:
 
 
 def _refuse(model: ModelProto, plan: Plan) -> None:
-    refuse_augmented(model)
     known = signature(model)
     for name in plan.feeds:
         if name not in known.inputs:

@@ -25,6 +25,7 @@ class Underlying:
         sha256: of its own file.
         stacked: whether it has steps of its own, which stay.
         note: what was done about steps that the file has; empty where it has none.
+        golden: the samples recorded with those steps, as the file holds them; empty where it holds none.
     """
 
     model: ModelProto
@@ -32,6 +33,7 @@ class Underlying:
     sha256: str
     stacked: bool = False
     note: str = ""
+    golden: str = ""
 
 
 def underlying(model: ModelProto, data: bytes, *, on_top: bool = False) -> Underlying:
@@ -51,9 +53,10 @@ def underlying(model: ModelProto, data: bytes, *, on_top: bool = False) -> Under
             hint = "give it another name: `strip` takes these keys away"
             raise ContractError("is a key of the model's own in our place", at=next(iter(stored)), hint=hint)
         return Underlying(model, len(data), digest)
+    golden = stored.get(metadata.GOLDEN, "")
     if on_top:
         stack(model)
-        return Underlying(model, len(data), digest, stacked=True, note="its own steps stay, as part of the body")
+        return Underlying(model, len(data), digest, True, "its own steps stay, as part of the body", golden)
     below = undo.strip(model)
     if below.state == "changed":
         raise ContractError(
@@ -61,9 +64,9 @@ def underlying(model: ModelProto, data: bytes, *, on_top: bool = False) -> Under
             expected="the body that they were attached to", hint="`onnxprep strip` it first, or use the original file",
         )  # fmt: skip
     note = "replaces the steps of spec " + stored.get(metadata.DIGEST, "")[:16]
-    if metadata.GOLDEN in stored:
+    if golden:
         note += "; its golden samples are not kept"
     if below.stacked:
         stack(below.model)
         note += "; the steps below them stay"
-    return Underlying(below.model, len(below.data), below.file_sha256, below.stacked, note)
+    return Underlying(below.model, len(below.data), below.file_sha256, below.stacked, note, golden)

@@ -31,7 +31,7 @@ from onnxprep.runtime.proof import Proof
 from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
 from onnxprep.runtime.session import Session
-from onnxprep.runtime.spill import SideFiles, golden_files_of, spill
+from onnxprep.runtime.spill import SideFiles, named_files, spill
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
@@ -120,7 +120,7 @@ def export(
     check_output(target, read, force=force)
     with report.timed("read"):
         below = read_underlying(source, on_top=stack)
-        read += [*weights(below.model, source), *golden_files_of(source)]
+        read += [*weights(below.model, source), *named_files(below.golden, source)]
         check_output(target, read, force=force)
         refuse_newer(below.model, str(source))
         placed = place(below.model, source, target)

@@ -60,14 +60,22 @@ def spill(
 def golden_files(model: ModelProto, source: Path) -> list[Path]:
     """The files beside a model that its golden refers to; none where it cannot be read."""
     try:
-        samples = json.loads(metadata.read(model)[metadata.GOLDEN])["samples"]
+        return named_files(metadata.read(model).get(metadata.GOLDEN, ""), source)
+    except OnnxprepError:
+        return []
+
+
+def named_files(text: str, source: Path) -> list[Path]:
+    """The same, of a golden as a model holds it."""
+    try:
+        samples = json.loads(text)["samples"]
         files = [str(item.get("file", "")) for s in samples for key in ("inputs", "values") for item in s[key].values()]
-    except (OnnxprepError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
     return [source.parent / file for file in dict.fromkeys(files) if _FILE.fullmatch(file)]
 
 
-def golden_files_of(source: Path) -> list[Path]:
+def _golden_files_of(source: Path) -> list[Path]:
     """The same of a file, which is read only where there is a folder of that name."""
     try:
         return golden_files(read_model(source)[0], source) if any(source.parent.glob(f"{_FOLDER}*")) else []
@@ -91,7 +99,7 @@ def _holds(folder: Path, folders: Iterable[Path]) -> bool:
 
 def _own(out: Path) -> list[str]:
     """The folders that an earlier export to ``out`` made, and that the golden of no other model there refers to."""
-    names = [path.parent for path in golden_files_of(out)]
+    names = [path.parent for path in _golden_files_of(out)]
     own = {folder.name: folder for folder in names if folder.is_dir() and not folder.is_symlink()}
     if own:
         for path, model in models_beside(out):
