@@ -75,11 +75,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """One conformance case: parameters and inputs. Runs for every family of the step unless ``like`` names some."""
+    """One conformance case: parameters and inputs. Runs for every family of the step unless ``like`` names some.
+
+    Where the step undoes others, ``undoes`` are these, and the last inputs are their frames.
+    """
 
     parameters: Mapping[str, Any]
     inputs: tuple[Sample, ...]
     like: tuple[str, ...] = ()
+    undoes: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,26 @@ def random_sides(rng: np.random.Generator, largest: int) -> tuple[int, int]:
     if rng.random() < 0.2:
         width = max(1, int(height / rng.uniform(2, 5)))
     return height, width
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a geometric step has put an image: ``y = x * gain + offset`` for rows and columns (H, W), px.
+
+    Attributes:
+        in_size: height and width before the step, int64 [2].
+        gain: float64 [2].
+        offset: int64 [2].
+    """
+
+    in_size: Value
+    gain: Value
+    offset: Value
+
+
+FRAME = ("in_size", "gain", "offset")
+"""What a geometric step publishes as ``<name>.in_size`` and so on."""
+FRAME_SPECS = (TensorSpec("int64", (2,)), TensorSpec("float64", (2,)), TensorSpec("int64", (2,)))
 
 
 class Ops(Protocol):
@@ -166,6 +190,7 @@ class Step(BaseModel):
         inherits: whether a step without ``like`` takes the spec's own.
         caller: whether the step runs outside the graph, in the caller's program.
         permutes: whether all it does is to put channels into another order.
+        geometric: whether pixels get other places; what is found in the output then lies elsewhere in the input.
         planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
         from_file: the parameter that a ``file`` with one entry per line may give instead; ``""`` where none can.
         min_opset: lowest ai.onnx opset ``emit`` can write for.
@@ -180,6 +205,7 @@ class Step(BaseModel):
     inherits: ClassVar[bool] = True
     caller: ClassVar[bool] = False
     permutes: ClassVar[bool] = False
+    geometric: ClassVar[bool] = False
     planar: ClassVar[bool] = True
     from_file: ClassVar[str] = ""
     min_opset: ClassVar[int] = 11
@@ -198,6 +224,27 @@ class Step(BaseModel):
             ContractError: that step makes no such frame.
         """
         return self
+
+    def undoing(self, steps: Sequence[Step]) -> Step | None:  # noqa: ARG002
+        """For a step whose ``frame`` are coordinates: itself, knowing the geometric steps to undo, the last one first.
+
+        ``emit`` then gets, behind its own inputs, in_size, gain and offset of each of them.
+        """
+        return None
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """For a geometric step: gain, offset and the new size for an image of ``size`` (H, W), int64 [2]."""
+        raise NotImplementedError
+
+    def undo(self, op: Ops, x: Value, frame: Frame, axes: Sequence[int]) -> Value:
+        """Coordinates in the input of a geometric step; the last axis of ``x`` goes along H (0) and W (1) by ``axes``.
+
+        ``(x - offset) / gain``, each rounded to float32.
+        """
+        order = op.int64(list(axes))
+        offset, gain = (op.Cast(op.Gather(n, order), to="float32") for n in (frame.offset, frame.gain))
+        moved: Value = op.Div(op.Sub(x, offset), gain)
+        return moved
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """What comes out, given what goes in; one description per port.
@@ -249,7 +296,7 @@ class Step(BaseModel):
                 spec = spec.with_dims(H=height, W=width)
             return Sample(spec, int(rng.integers(2**31)))
 
-        return Case(case.parameters, tuple(map(other, case.inputs)), case.like)
+        return Case(case.parameters, tuple(map(other, case.inputs)), case.like, case.undoes)
 
     def window(self, op: Ops, size: Value, at_least: tuple[int, int]) -> Window | None:  # noqa: ARG002
         """For a crop: what it keeps of an image of ``size`` (H, W) whose sides are at least ``at_least``, px."""

@@ -38,7 +38,12 @@ class Subject:
         return f"{self.step_class.operation}-{self.like or 'any'}-{self.number}"
 
     def step(self) -> Step:
-        return make(self.step_class, self.like, self.case.parameters)
+        return self.step_with(self.case.parameters)
+
+    def step_with(self, parameters: Any) -> Step:
+        """The step with other parameters, undoing the same steps."""
+        step = make(self.step_class, self.like, parameters)
+        return (step.undoing(self.case.undoes) or step) if self.case.undoes else step
 
     def specs(self) -> list[TensorSpec]:
         return [sample.spec for sample in self.case.inputs]
@@ -279,7 +284,7 @@ def _check_truth(
 
 def check_survives_json(subject: Subject) -> None:
     """The parameters come back from JSON as they were, and an unknown one is refused."""
-    step = subject.step()
+    step = make(subject.step_class, subject.like, subject.case.parameters)
     text = step.model_dump_json()
     assert make(subject.step_class, subject.like, json.loads(text)) == step, text
     assert "like" not in json.loads(text), "like is written beside the parameters, not among them"
@@ -361,7 +366,7 @@ def check_every_parameter_matters(step_class: type[Step], like: str) -> None:
 
 def _tells(subject: Subject, name: str, value: Any) -> bool:
     try:
-        other = make(subject.step_class, subject.like, {**subject.case.parameters, name: value})
+        other = subject.step_with({**subject.case.parameters, name: value})
         return fingerprint(other, subject.specs()) != fingerprint(subject.step(), subject.specs())
     except (ValidationError, ContractError):
         return False
@@ -370,7 +375,9 @@ def _tells(subject: Subject, name: str, value: Any) -> bool:
 def check_wrong_input_is_refused(subject: Subject) -> None:
     """Whatever ``infer`` does not refuse with a ContractError builds, loads and runs as ``infer`` says."""
     step = subject.step()
-    for given in strange_inputs(subject.specs()):
+    frames = subject.specs()[len(step.inputs) :]
+    for strange in strange_inputs(subject.specs()[: len(step.inputs)]):
+        given = [*strange, *frames]
         place = f"{subject} on {', '.join(map(str, given))}"
         try:
             step.infer(*given)

@@ -18,10 +18,11 @@ def build(steps: list[Step], inputs: list[TensorSpec], opset: int = 17) -> onnx.
     values = {f"x{i}": spec for i, spec in enumerate(inputs)}
     names, specs, planned = tuple(values), tuple(inputs), []
     for k, step in enumerate(steps):
+        frames = names[len(step.inputs) :] if k == 0 else ()
         names, specs = names[: len(step.inputs)], specs[: len(step.inputs)]
         gives = step.infer(*specs)
         outputs = tuple(f"y{k}.{port}" for port in step.outputs)
-        planned.append(PlannedStep("pre", k, step.operation, step, names, outputs, specs, gives))
+        planned.append(PlannedStep("pre", k, step.operation, step, names, outputs, specs, gives, frames))
         names, specs = outputs, gives
     fragment = emit_steps(planned, values, {n: n for n in values}, opset, names)
     outs = [f"out{i}" for i in range(len(names))]

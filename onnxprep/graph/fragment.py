@@ -56,7 +56,10 @@ def emit_steps(
         kept = _kept_only(op, first, waiting, lying, published)
         last, made = (waiting.pop(0), (kept,)) if kept is not None else (first, _emit(op, first, lying))
         wanted = {*published, *(name for step in waiting for name in step.inputs)}
-        kept_tensors: set[str] = set()
+        framed = _frames(op, [first] if last is first else [first, last], lying, published)
+        lying |= framed
+        logical |= {name: value.name for name, value in framed.items()}
+        kept_tensors = {value.name for value in framed.values()}
         for name, spec, value in zip(last.outputs, last.gives, made, strict=True):
             if name in wanted:  # a port that nobody takes is not computed
                 lying[name] = Value(value.name, spec.planar())
@@ -66,6 +69,21 @@ def emit_steps(
                 kept_tensors.add(logical[name])
         nodes += _without_unused(op.nodes, kept_tensors)
     return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
+
+
+def _frames(
+    op: Emitter, steps: Sequence[PlannedStep], lying: Mapping[str, Value], published: Collection[str]
+) -> dict[str, Value]:
+    """What the steps publish of where they put the image."""
+    found: dict[str, Value] = {}
+    if not any(name in published for step in steps for name in step.frame):
+        return found
+    size = op.size(lying[steps[0].inputs[0]], "HW")
+    for step in steps:
+        gain, offset, after = step.step.frame_of(op, size)
+        found |= dict(zip(step.frame, (size, gain, offset), strict=True))
+        size = after
+    return {name: value for name, value in found.items() if name in published}
 
 
 def _without_unused(nodes: Sequence[NodeProto], kept: Collection[str]) -> list[NodeProto]:
@@ -87,7 +105,7 @@ def _read(nodes: Iterable[NodeProto]) -> Iterator[str]:
 
 
 def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tuple[Value, ...]:
-    made = planned.step.emit(op, *_inputs(op, planned, lying))
+    made = planned.step.emit(op, *_inputs(op, planned, lying), *(lying[name] for name in planned.frames))
     return made if isinstance(made, tuple) else (made,)
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from onnxprep.errors import SpecError
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, listed, shown
-
-FRAME = ("in_size", "gain", "offset")
-"""What `<step>.` may not be followed by in the name of a value: the frame of a geometric step, later."""
+from onnxprep.step import FRAME
 
 
 @dataclass

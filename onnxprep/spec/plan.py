@@ -12,7 +12,7 @@ from onnxprep.spec.bind import Signature
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, listed, shown
-from onnxprep.step import Step, catalogue
+from onnxprep.step import FRAME, FRAME_SPECS, Step, catalogue
 from onnxprep.tensor import TensorSpec
 
 __all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "inferred", "lines", "plan"]
@@ -27,7 +27,10 @@ _MOST_PIXELS, _MOST_VALUES = 2**18, 2**40
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One baked step with its tensors. ``index`` counts the entries of its side from 0, as paths in errors do."""
+    """One baked step with its tensors. ``index`` counts the entries of its side from 0, as paths in errors do.
+
+    ``frames`` are values that it takes behind its inputs: what it undoes of the geometric steps before the model.
+    """
 
     side: Side
     index: int
@@ -37,6 +40,13 @@ class PlannedStep:
     outputs: tuple[str, ...]
     given: tuple[TensorSpec, ...]
     gives: tuple[TensorSpec, ...]
+    frames: tuple[str, ...] = ()
+
+    @property
+    def frame(self) -> tuple[str, ...]:
+        """The values that tell where a geometric step has put the image."""
+        told = self.step.geometric and type(self.step).frame_of is not Step.frame_of
+        return tuple(f"{self.name}.{part}" for part in FRAME) if told else ()
 
     @property
     def prefix(self) -> str:
@@ -77,8 +87,9 @@ class Plan:
 
     def published(self, side: Side) -> tuple[str, ...]:
         """What the steps of one side make for others: the model, the other side, the graph's outputs."""
-        wanted = {*self.feeds.values(), *self.outputs, *(name for step in self.side("post") for name in step.inputs)}
-        return tuple(name for step in self.side(side) for name in step.outputs if name in wanted)
+        wanted = {*self.feeds.values(), *self.outputs}
+        wanted.update(name for step in self.side("post") for name in (*step.inputs, *step.frames))
+        return tuple(name for step in self.side(side) for name in (*step.outputs, *step.frame) if name in wanted)
 
 
 def plan(bound: Spec, signature: Signature | None = None) -> Plan:
@@ -113,29 +124,50 @@ def _walk(
             raise ContractError(problem, at=at, hint=hint)
         taken, made = entry.inputs or (), entry.outputs or ()
         given = tuple(values[name] for name in taken)
-        step = _in_frame(entry.step, at, before)
+        step, frames = _in_frame(entry.step, at, before)
         gives = inferred(step, at, given)
-        planned.append(PlannedStep(side, i, entry.name, step, taken, made, given, gives))
+        planned.append(PlannedStep(side, i, entry.name, step, taken, made, given, gives, frames))
         values.update(zip(made, gives, strict=True))
+        values.update(zip(planned[-1].frame, FRAME_SPECS, strict=False))
     return planned
 
 
-def _in_frame(step: Step, at: str, before: Sequence[PlannedStep]) -> Step:
-    """The step, knowing the preprocess step that its parameter ``frame`` names, if it has one."""
+def _in_frame(step: Step, at: str, before: Sequence[PlannedStep]) -> tuple[Step, tuple[str, ...]]:
+    """The step, knowing what its parameter ``frame`` names, and the values that tell what it has to undo."""
     name = getattr(step, "frame", None)
     if name is None:
-        return step
-    found = {planned.name: planned.step for planned in before}
+        return step, ()
+    found = {planned.name: planned for planned in before}
     at = f"{at}.parameters.frame"
     if name not in found:
         known = listed(found) or "none: there is no step before the model"
         raise ContractError(
             f"{shown(name)} is no step before the model", at=at, expected=known, hint=did_you_mean(name, found)
         )
+    undone = _undone(found[name], before)
     try:
-        return step.in_frame(found[name])
+        undoing = step.undoing([planned.step for planned in undone])
+        if undoing is None:
+            return step.in_frame(found[name].step), ()
     except ContractError as error:
         raise error.told_as(ContractError, at=at) from None
+    for planned in undone:
+        if not planned.frame:
+            hint = "coordinates of its output cannot be told in its input"
+            raise ContractError(f"leads through `{planned.name}`, which cannot be undone", at=at, hint=hint)
+    return undoing, tuple(value for planned in undone for value in planned.frame)
+
+
+def _undone(last: PlannedStep, before: Sequence[PlannedStep]) -> list[PlannedStep]:
+    """The geometric steps from ``last`` back to the graph's input, the last one first."""
+    makers = {name: planned for planned in before for name in planned.outputs}
+    found: list[PlannedStep] = []
+    planned: PlannedStep | None = last
+    while planned is not None:
+        if planned.step.geometric:
+            found.append(planned)
+        planned = makers.get(planned.inputs[0])
+    return found
 
 
 def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:

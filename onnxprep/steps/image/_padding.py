@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from onnxprep.tensor import Array, Dim, TensorSpec
 
 class Padding(Step):
     """Says what is refused, what comes out, and emits; a step adds how many pixels are put where."""
+
+    geometric: ClassVar[bool] = True
 
     def border(self, a: Arithmetic, sides: Number) -> Border:
         """How much is put around an image of ``sides``, int64 [2]."""
@@ -69,6 +71,12 @@ class Padding(Step):
         """The image with its border."""
         (x,) = inputs
         return self.padded(op, x)
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """What is put before the image."""
+        a = Arithmetic(op)
+        border = self.border(a, size)
+        return op.float64([1.0, 1.0]), a.value(border.before), a.value(border.sides(a, size))
 
     def padded(self, op: Ops, x: Value) -> Value:
         """The border; before it, where H and W are not known, what makes the run fail on sizes that do not fit."""

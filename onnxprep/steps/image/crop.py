@@ -22,6 +22,7 @@ class Crop(Step):
     """
 
     operation: ClassVar[str] = "crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "x[top : top + height, left : left + width]")}
 
     top: int = parameter("first row that is kept, px", ge=0, lt=2**31)
@@ -62,6 +63,10 @@ class Crop(Step):
         (x,) = inputs
         kept = cut(op, x, op.int64([self.top, self.left]), op.int64(self._end))
         return kept if self._lies_inside(at_least(x.spec)) else refuse_smaller(op, kept, (self.height, self.width))
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:  # noqa: ARG002
+        """What is cut off before the rectangle."""
+        return op.float64([1.0, 1.0]), op.int64([-self.top, -self.left]), op.int64([self.height, self.width])
 
     def oracle(self, *inputs: Tensor) -> Array:
         """NumPy's slicing."""

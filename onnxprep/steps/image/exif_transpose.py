@@ -36,6 +36,7 @@ class ExifTranspose(Step):
     """
 
     operation: ClassVar[str] = "exif_transpose"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {"": Claim("Pillow", ">=12.2,<14", "ImageOps.exif_transpose")}
     inputs: ClassVar[tuple[str, ...]] = ("x", "orientation")
 

@@ -25,6 +25,7 @@ class FiveCrop(CornerCrops):
     """
 
     operation: ClassVar[str] = "five_crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {
         "torchvision-v1": Claim("torchvision", ">=0.20", "transforms.functional.five_crop"),
         "torchvision-v2": Claim("torchvision", ">=0.20", "transforms.v2.functional.five_crop"),

@@ -27,6 +27,7 @@ class Flip(Step):
     """
 
     operation: ClassVar[str] = "flip"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "flip")}
 
     direction: Literal["horizontal", "vertical"] = parameter("left and right, or top and bottom change places")

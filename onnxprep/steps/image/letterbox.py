@@ -69,6 +69,7 @@ class Letterbox(Step):
     claims: ClassVar = {"ultralytics": _CLAIMS["opencv-5"]}
     inherits: ClassVar[bool] = False
     planar: ClassVar[bool] = False
+    geometric: ClassVar[bool] = True
 
     resize_like: Literal["opencv-5", "opencv-4", "pillow-13"] = parameter("whose resize; Ultralytics calls OpenCV's")
     size: Side | tuple[Side, Side] = parameter("of the result: the side of a square or [height, width], px", 640)
@@ -138,6 +139,17 @@ class Letterbox(Step):
         y = self._resized(op, x, Geometry(sides, new, lengths(0, 0), new), sizes)
         inside = Value(y.name, x.spec.planar().with_dims(H=sizes[0], W=sizes[1]))
         return surround(op, inside, placement.border, "constant", float(self.fill))
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """The gain before lengths are rounded, and the border before the image."""
+        a = Arithmetic(op)
+        placement = self._place(a, size)
+        gain = (
+            a.Mul(placement.gain, np.ones(2))
+            if a.known(placement.gain) is None
+            else np.broadcast_to(np.asarray(a.known(placement.gain)), 2)
+        )
+        return a.value(gain), a.value(placement.border.before), a.value(placement.border.sides(a, placement.resized))
 
     def _resized(self, op: Ops, x: Value, whole: Geometry, sizes: Sizes) -> Value:
         """Planar. Where only the run can tell that the size is right, one pixel is resized and the image taken.

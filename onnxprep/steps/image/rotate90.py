@@ -28,6 +28,7 @@ class Rotate90(Step):
     """
 
     operation: ClassVar[str] = "rotate90"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {"": Claim("numpy", ">=1.26", "rot90")}
 
     k: int = parameter("quarter turns counter-clockwise, 1..3", ge=1, le=3)

@@ -29,6 +29,7 @@ class TenCrop(CornerCrops):
     """
 
     operation: ClassVar[str] = "ten_crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {
         "torchvision-v1": Claim("torchvision", ">=0.20", "transforms.functional.ten_crop"),
         "torchvision-v2": Claim("torchvision", ">=0.20", "transforms.v2.functional.ten_crop"),

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter, refuse_unless
+from onnxprep.steps.image.arithmetic import Arithmetic, lengths
 from onnxprep.steps.image.planar import Side, at_least, cut, each_image, known_size, refuse_smaller, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -24,6 +25,7 @@ class CenterCropInside(Step):
     """
 
     operation: ClassVar[str] = "center_crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {"numpy": Claim("numpy", ">=1.26", "x[top : top + h, left : left + w]")}
 
     size: Side | tuple[Side, Side] = parameter("of the crop: the side of a square or [height, width], px")
@@ -73,6 +75,12 @@ class CenterCropInside(Step):
         start = self._start(op, op.size(x, "HW"))
         kept = cut(op, x, start, op.Add(start, op.int64(sides)))
         return kept if self._fits(at_least(x.spec)) else refuse_smaller(op, kept, self._sides)
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """What is cut off before the middle."""
+        a = Arithmetic(op)
+        start = a.Div(a.Sub(size, lengths(*self._sides)), lengths(2))
+        return op.float64([1.0, 1.0]), a.value(a.Sub(lengths(0, 0), start)), op.int64(self._sides)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """NumPy's slicing."""

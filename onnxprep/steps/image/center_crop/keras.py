@@ -34,6 +34,7 @@ class CenterCropKeras(Step):
     """
 
     operation: ClassVar[str] = "center_crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {
         "keras": Claim(
             "tensorflow",

@@ -10,7 +10,7 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, Window, parameter
 from onnxprep.steps.image._borders import Border, Fill, surround
 from onnxprep.steps.image._padding import refuse_unfit_fill, with_fill
-from onnxprep.steps.image.arithmetic import Arithmetic
+from onnxprep.steps.image.arithmetic import Arithmetic, lengths
 from onnxprep.steps.image.center_crop._library import cropped
 from onnxprep.steps.image.planar import Side, at_least, cut, known_size, refuse_unless_image
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -36,6 +36,7 @@ class CenterCrop(Step):
     """
 
     operation: ClassVar[str] = "center_crop"
+    geometric: ClassVar[bool] = True
     claims: ClassVar = {
         "timm": Claim("timm", ">=1.0,<2", "data.transforms.center_crop_or_pad"),
         "torchvision-v1": Claim("torchvision", ">=0.20", "transforms.functional.center_crop"),
@@ -110,6 +111,15 @@ class CenterCrop(Step):
         start, length, padding = self._known(np.array(size))
         kept = x if tuple(length) == size else cut(op, x, op.int64(start), op.int64(start + length))
         return self._padded(op, kept, op.int64(padding)) if padding.any() else kept
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """What is cut off before the middle, or put there."""
+        a = Arithmetic(op)
+        window = self.window(op, size, (1, 1))
+        offset = a.Sub(lengths(0, 0), window.start)
+        if window.padding is not None:
+            offset = a.Add(offset, a.join(a.pick(window.padding, 0), a.pick(window.padding, 1)))
+        return op.float64([1.0, 1.0]), a.value(offset), op.int64(self._sides)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """The library's own function; torchvision's on PIL images where they are uint8 RGB, else on tensors."""

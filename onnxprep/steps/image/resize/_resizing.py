@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Ops, Step, Value, parameter, random_sides, refuse_unless
+from onnxprep.step import Case, Frame, Ops, Step, Value, parameter, random_sides, refuse_unless
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 from onnxprep.steps.image.planar import refuse_unless_image
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
@@ -25,6 +26,7 @@ class Resizing(Step):
 
     inherits: ClassVar[bool] = False
     planar: ClassVar[bool] = False
+    geometric: ClassVar[bool] = True
     dtypes: ClassVar[tuple[str, ...]] = ("uint8",)
     overshooting: ClassVar[tuple[str, ...]] = ("bicubic", "lanczos", "lanczos4")
 
@@ -87,6 +89,21 @@ class Resizing(Step):
         new = self.resized(a, sides)
         sizes = a.two_ints(new) or (None, None)
         return self._planar(x, self.resample(op, x, Geometry(sides, new, lengths(0, 0), new), sizes), sizes)
+
+    def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
+        """The new length over the old one."""
+        a = Arithmetic(op)
+        new = self.resized(a, size)
+        return a.value(a.ratio(new, size)), op.int64([0, 0]), a.value(new)
+
+    def undo(self, op: Ops, x: Value, frame: Frame, axes: Sequence[int]) -> Value:
+        """As torchvision resizes boxes: ``x * (float32(old) / float32(new))``."""
+        a = Arithmetic(op)
+        old = a.double(frame.in_size)
+        new = a.Round(a.Mul(old, frame.gain))  # the quotient is within half a unit of it: exactly the length
+        ratio = a.value(a.Div(a.single(old), a.single(new)))
+        moved: Value = op.Mul(x, op.Gather(ratio, op.int64(list(axes))))
+        return moved
 
     def emit_window(self, op: Ops, x: Value, crop: Step) -> Value | None:
         """Only what the crop keeps."""

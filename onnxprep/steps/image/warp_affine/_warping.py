@@ -21,6 +21,7 @@ class Warping(Step):
 
     inputs: ClassVar[tuple[str, ...]] = ("image", "matrix")
     inherits: ClassVar[bool] = False
+    geometric: ClassVar[bool] = True
     planar: ClassVar[bool] = False
 
     size: tuple[Side, Side] = parameter("[height, width] of the result, px")

@@ -1,0 +1,186 @@
+"""Frames: what was found in a step's output lies, in the picture, where the library of that step says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from onnxprep.emit import Emitter, type_proto
+from onnxprep.errors import ContractError
+from onnxprep.runtime.session import Session
+from onnxprep.spec.bind import bind
+from onnxprep.spec.document import Spec
+from onnxprep.spec.plan import Signature, plan
+from onnxprep.step import FRAME, Frame, Step, Value, catalogue
+from onnxprep.tensor import Array, TensorSpec
+
+Undo = Callable[[Array, int, int], Array]
+"""(boxes, height, width of the picture) -> boxes in the picture, as the library does it."""
+
+
+def step(operation: str, like: str, **parameters: Any) -> Step:
+    return catalogue()[operation][like].model_validate_json(json.dumps({"like": like, **parameters}))
+
+
+def back(one: Step) -> Session:
+    """size, boxes -> the frame, the new size, and the boxes in the picture."""
+    op = Emitter("step", 17)
+    size, boxes = Value("size", TensorSpec("int64", (2,))), Value("boxes", TensorSpec("float32", ("n", 4)))
+    gain, offset, new = one.frame_of(op, size)
+    moved = one.undo(op, boxes, Frame(size, gain, offset), (1, 0, 1, 0))
+    outputs = {"gain": gain, "offset": offset, "new": new, "moved": moved}
+    nodes = [*op.nodes, *(helper.make_node("Identity", [value.name], [name]) for name, value in outputs.items())]
+    graph = helper.make_graph(
+        nodes, "frame",
+        [helper.make_value_info(v.name, type_proto(v.spec)) for v in (size, boxes)],
+        [helper.make_value_info(name, type_proto(value.spec)) for name, value in outputs.items()],
+    )  # fmt: skip
+    return Session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+
+
+def ultralytics(new: tuple[int, int], *, scaleup: bool = True) -> Undo:
+    """scale_boxes of Ultralytics 8.3 (utils/ops.py) with the ratio that LetterBox used; without clip_boxes."""
+
+    def undo(boxes: Array, height: int, width: int) -> Array:
+        gain = min(new[0] / height, new[1] / width)
+        gain = gain if scaleup else min(gain, 1.0)
+        pad = round((new[1] - round(width * gain)) / 2 - 0.1), round((new[0] - round(height * gain)) / 2 - 0.1)
+        made = boxes.copy()
+        for k in range(4):
+            made[..., k] -= np.float32(pad[k % 2])
+        return made / np.float32(gain)
+
+    return undo
+
+
+def torchvision(new: Callable[[int, int], tuple[int, int]]) -> Undo:
+    """resize_boxes of torchvision 0.28 (models/detection/transform.py)."""
+
+    def undo(boxes: Array, height: int, width: int) -> Array:
+        resized = new(height, width)
+        ratio_h, ratio_w = (np.float32(old) / np.float32(n) for old, n in zip((height, width), resized, strict=True))
+        return np.stack([boxes[:, k] * (ratio_h if k % 2 else ratio_w) for k in range(4)], axis=1)
+
+    return undo
+
+
+def shorter(height: int, width: int) -> tuple[int, int]:
+    """torchvision's _compute_resized_output_size."""
+    short, long = sorted((height, width))
+    edge = int(256 * long / short)
+    return (edge, 256) if height > width else (256, edge)
+
+
+def moved(offset: Callable[[int, int], tuple[int, int]]) -> Undo:
+    def undo(boxes: Array, height: int, width: int) -> Array:
+        top, left = offset(height, width)
+        return boxes - np.array([left, top, left, top], np.float32)
+
+    return undo
+
+
+def middle(height: int, width: int) -> tuple[int, int]:
+    """torchvision's center_crop to 224: what is cut is rounded half to even, what is missing is put there first."""
+    before = [max(224 - side, 0) // 2 for side in (height, width)]
+    start = [round((max(side, 224) - 224) / 2.0) for side in (height, width)]
+    return before[0] - start[0], before[1] - start[1]
+
+
+CASES: dict[str, tuple[Step, Undo]] = {
+    "letterbox": (step("letterbox", "ultralytics", resize_like="opencv-5"), ultralytics((640, 640))),
+    "letterbox, wide": (step("letterbox", "ultralytics", resize_like="pillow-13", size=[384, 640]), ultralytics((384, 640))),
+    "letterbox, down only": (
+        step("letterbox", "ultralytics", resize_like="opencv-5", scaleup=False), ultralytics((640, 640), scaleup=False)
+    ),
+    "resize": (step("resize", "pillow-13", size=256, interpolation="bilinear"), torchvision(shorter)),
+    "resize to [h, w]": (
+        step("resize", "opencv-5", size=[480, 608], interpolation="bilinear", path="native"), torchvision(lambda *_: (480, 608))
+    ),
+    "center_crop": (step("center_crop", "torchvision-v1", size=224), moved(middle)),
+    "crop": (step("crop", "", top=7, left=11, height=30, width=20), moved(lambda *_: (-7, -11))),
+    "pad": (step("pad", "torchvision-v1", padding=[3, 5, 7, 9]), moved(lambda *_: (5, 3))),
+    "pad to a square": (
+        step("pad_to_size", "transformers-pil", size="square", position="center"),
+        moved(lambda h, w: ((max(h, w) - h) // 2, (max(h, w) - w) // 2)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_boxes_come_back_as_the_library_says_over_10000_sizes(name: str) -> None:
+    one, undo = CASES[name]
+    running, rng = back(one), np.random.default_rng(7)
+    for _ in range(10_000 // 20):
+        sizes = np.exp(rng.uniform(0, np.log(5000), (20, 2))).astype(np.int64)
+        boxes = rng.uniform(-20, 700, (8, 4)).astype(np.float32)
+        for size in sizes:
+            got = running.run({"size": size, "boxes": boxes})["moved"]
+            wanted = undo(boxes, int(size[0]), int(size[1]))
+            assert got.tobytes() == wanted.astype(np.float32).tobytes(), f"{name}: {size.tolist()}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_frame_is_that_of_the_pixels(name: str) -> None:
+    """``new`` is the shape that the step really makes, and gain and offset lead from the old corners to the new ones."""
+    one, _ = CASES[name]
+    running = back(one)
+    for height, width in ((640, 480), (37, 53), (300, 1201)):
+        image = TensorSpec("uint8", (height, width, 3), "HWC", "RGB", (0.0, 255.0))
+        frame = running.run({"size": np.array([height, width]), "boxes": np.zeros((0, 4), np.float32)})
+        (out, *_) = one.infer(image)
+        assert tuple(frame["new"]) == (out.dim("H"), out.dim("W"))
+        far = np.array([height, width]) * frame["gain"] + frame["offset"]
+        inside = one.operation not in ("crop", "center_crop")
+        assert not inside or ((far <= frame["new"] + 0.51).all() and (frame["offset"] >= 0).all())
+
+
+LETTERBOXED = """onnxprep: 1
+like: torchvision-v1
+inputs: [{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [1, H, W, 3]}]
+preprocess:
+  - letterbox: {size: 64, like: ultralytics, resize_like: opencv-5}
+  - %s
+  - rescale
+  - to_layout: {layout: NCHW}
+postprocess:
+  - {operation: scale_boxes, inputs: [found], parameters: {frame: %s}}
+"""
+SIGNATURE = Signature({"x": TensorSpec("float32", (1, 3, 64, 64))}, {"found": TensorSpec("float32", ("n", 4))})
+
+
+def test_only_steps_up_to_the_frame_are_undone() -> None:
+    text = LETTERBOXED % ("pad: {padding: 0}", "letterbox")
+    planned = plan(bind(Spec.load(text), SIGNATURE), SIGNATURE)
+    assert planned.side("post")[0].frames == tuple(f"letterbox.{part}" for part in FRAME)
+    text = LETTERBOXED % ("pad: {padding: 0}", "to_layout")
+    planned = plan(bind(Spec.load(text), SIGNATURE), SIGNATURE)
+    assert planned.side("post")[0].frames[:3] == tuple(f"pad.{part}" for part in FRAME)
+    assert len(planned.side("post")[0].frames) == 6
+
+
+@pytest.mark.parametrize(("other", "frame", "problem"), [
+    ("flip: {direction: horizontal}", "to_layout", "cannot be undone"),
+    ("pad: {padding: 0}", "letterbux", "is no step before the model"),
+])  # fmt: skip
+def test_frames_that_lead_nowhere_are_refused(other: str, frame: str, problem: str) -> None:
+    with pytest.raises(ContractError, match=problem) as caught:
+        plan(bind(Spec.load(LETTERBOXED % (other, frame)), SIGNATURE), SIGNATURE)
+    assert caught.value.at == "postprocess[0].parameters.frame"
+
+
+def test_every_step_that_moves_pixels_says_so() -> None:
+    """What does not say so keeps height and width, and a picture's corner where it is."""
+    for operation, families in catalogue().items():
+        for like, cls in families.items():
+            cases = [case for case in cls.cases() if not case.like or like in case.like]
+            first = cases[0].inputs[0].spec if cases and cases[0].inputs else None
+            if cls.geometric or cls.caller or first is None or not first.is_image:
+                continue
+            made = cls.model_validate_json(json.dumps({**cases[0].parameters, "like": like}))
+            out = made.infer(*(sample.spec for sample in cases[0].inputs))[0]
+            assert (out.dim("H"), out.dim("W")) == (first.dim("H"), first.dim("W")), f"{operation} like {like}"
