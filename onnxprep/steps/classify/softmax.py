@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter
+from onnxprep.steps.classify._probabilities import Probabilities
 from onnxprep.steps.classify.axis import refuse_unless_axis
-from onnxprep.tensor import Array, Tensor, TensorSpec
+from onnxprep.tensor import Array, TensorSpec
 
 
-class Softmax(Step):
-    """``y = exp(x - max(x)) / sum(exp(x - max(x)))`` along an axis.
+class Softmax(Probabilities):
+    """``y = exp(x / t - max(x / t)) / sum(exp(x / t - max(x / t)))`` along an axis.
 
     In float32 no two libraries agree in the last bits: exp and the order of the sum are their own. In float64, rounded
     to float32 at the end, they do, up to values that lie almost exactly between two float32 numbers.
@@ -36,55 +36,38 @@ class Softmax(Step):
             note="4.8e-7 at most in 25 million values; precision float64: NumPy in float64, within 1 ulp, none differed",
         )
     }
+    formula: ClassVar[str] = "exp(x - max) / sum(exp(x - max)) in float64"
 
     axis: int = parameter("axis of the classes; negative counts from the last", -1)
-    precision: Literal["float32", "float64"] = parameter(
-        "arithmetic inside; float64 costs about twice the time", "float32"
-    )
-
-    def promise(self) -> Claim:
-        """float64 is held against NumPy, in ulp."""
-        if self.precision == "float32":
-            return super().promise()
-        return Claim("numpy", ">=1.26", "exp(x - max) / sum(exp(x - max)) in float64", ulp=1)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """The range is 0..1; probabilities are no colours."""
-        (x,) = inputs
-        refuse_unless(
-            x.dtype == "float32",
-            "needs float32",
-            expected="float32",
-            got=x,
-            hint="put `to_dtype: {dtype: float32}` before it",
-        )
-        refuse_unless_axis(x, self.axis)
-        return (replace(x, color=None, range=(0.0, 1.0)),)
+        """As all, where there is such an axis."""
+        told = super().infer(*inputs)
+        refuse_unless_axis(inputs[0], self.axis)
+        return told
 
-    def emit(self, op: Ops, *inputs: Value) -> Value:
-        """Softmax, between two Casts for float64."""
-        (x,) = inputs
-        if self.precision == "float32":
-            return op.Softmax(x, axis=self.axis)
-        return op.Cast(op.Softmax(op.Cast(x, to="float64"), axis=self.axis), to="float32")
+    def applied(self, op: Ops, x: Value) -> Value:
+        """Softmax."""
+        y: Value = op.Softmax(x, axis=self.axis)
+        return y
 
-    def oracle(self, *inputs: Tensor) -> Array:
-        """torch, or NumPy in float64."""
-        (x,) = inputs
-        if self.precision == "float64":
-            wide = x.array.astype(np.float64)
-            powers = np.exp(wide - wide.max(self.axis, keepdims=True))
-            return np.asarray(powers / powers.sum(self.axis, keepdims=True), np.float32)
-        import torch
+    def in_numpy(self, x: Array) -> Array:
+        """The largest is taken off first."""
+        powers = np.exp(x - x.max(self.axis, keepdims=True))
+        return np.asarray(powers / powers.sum(self.axis, keepdims=True))
 
-        return torch.softmax(torch.from_numpy(x.array), self.axis).numpy()
+    def in_torch(self, x: Any) -> Any:
+        """torch.softmax."""
+        return x.softmax(self.axis)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
-        """Few and many classes, large scores, an axis in the middle, one class."""
+        """Few and many classes, large scores, an axis in the middle, one class, a temperature."""
         for precision in ("float32", "float64"):
             for classes, span in ((10, None), (1000, (-30.0, 30.0)), (1, None)):
                 scores = TensorSpec("float32", (2, classes), "NC", None, span)
                 yield Case({"precision": precision}, (Sample(scores, seed=classes),))
             yield Case({"axis": 1, "precision": precision}, (Sample(TensorSpec("float32", (2, 5, 3, 4), "NCHW"), 4),))
+            warm = Sample(TensorSpec("float32", (3, 20), "NC", None, (-9.0, 9.0)), 6)
+            yield Case({"precision": precision, "temperature": 1.7}, (warm,))
         yield Case({"axis": 0}, (Sample(TensorSpec("float32", (7,)), seed=5),))
