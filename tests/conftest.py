@@ -5,6 +5,7 @@ They run in several processes and any order: each draws the same numbers whateve
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,3 +47,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     catalogue.cache_clear()
     for module in [name for name in sys.modules if name.startswith("more_steps_")]:
         del sys.modules[module]
+
+
+@pytest.fixture
+def hang_ups_are_heard() -> Iterator[None]:
+    """A child ignores what its parent ignores: SIGHUP, where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -65,6 +65,7 @@ class Tool:
 def quiet() -> Iterator[None]:
     """Warnings, logs and prints of a tool are dropped, and what its imports put into ``sys.path`` goes again."""
     path, level = list(sys.path), logging.root.manager.disable
+    sys.path += _imported_by_their_bare_names()
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _silent_descriptors():
@@ -73,6 +74,12 @@ def quiet() -> Iterator[None]:
     finally:
         logging.disable(level)
         sys.path[:] = path
+
+
+def _imported_by_their_bare_names() -> list[str]:
+    """Where onnxruntime.transformers keeps modules that it imports as ``fusion_utils``: it says so once only."""
+    found = importlib.util.find_spec("onnxruntime.transformers")
+    return list(found.submodule_search_locations or ()) if found else []
 
 
 @contextlib.contextmanager
