@@ -191,6 +191,7 @@ class Step(BaseModel):
         caller: whether the step runs outside the graph, in the caller's program.
         permutes: whether all it does is to put channels into another order.
         geometric: whether pixels get other places; what is found in the output then lies elsewhere in the input.
+        ways_back: where releases of its library undo a geometric step differently, the families that name them.
         planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
         from_file: the parameter that a ``file`` with one entry per line may give instead; ``""`` where none can.
         min_opset: lowest ai.onnx opset ``emit`` can write for.
@@ -206,6 +207,7 @@ class Step(BaseModel):
     caller: ClassVar[bool] = False
     permutes: ClassVar[bool] = False
     geometric: ClassVar[bool] = False
+    ways_back: ClassVar[tuple[str, ...]] = ()
     planar: ClassVar[bool] = True
     from_file: ClassVar[str] = ""
     min_opset: ClassVar[int] = 11
@@ -235,6 +237,10 @@ class Step(BaseModel):
     def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
         """For a geometric step: gain, offset and the new size for an image of ``size`` (H, W), int64 [2]."""
         raise NotImplementedError
+
+    def way_back(self, op: Ops, frame: Frame, like: str) -> Frame:  # noqa: ARG002
+        """For a geometric step: the frame that ``like``, one of ``ways_back``, undoes; counted anew from ``in_size``."""
+        return frame
 
     def undo(self, op: Ops, x: Value, frame: Frame, axes: Sequence[int]) -> Value:
         """Coordinates in the input of a geometric step; the last axis of ``x`` goes along H (0) and W (1) by ``axes``.

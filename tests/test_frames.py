@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pytest
 from onnx import helper
+from packaging.specifiers import SpecifierSet
 
 from onnxprep.emit import Emitter, type_proto
 from onnxprep.errors import ContractError
@@ -27,12 +29,13 @@ def step(operation: str, like: str, **parameters: Any) -> Step:
     return catalogue()[operation][like].model_validate_json(json.dumps({"like": like, **parameters}))
 
 
-def back(one: Step) -> Session:
+def back(one: Step, like: str = "") -> Session:
     """size, boxes -> the frame, the new size, and the boxes in the picture."""
     op = Emitter("step", 17)
     size, boxes = Value("size", TensorSpec("int64", (2,))), Value("boxes", TensorSpec("float32", ("n", 4)))
     gain, offset, new = one.frame_of(op, size)
-    moved = one.undo(op, boxes, Frame(size, gain, offset), (1, 0, 1, 0))
+    frame = Frame(size, gain, offset)
+    moved = one.undo(op, boxes, one.way_back(op, frame, like) if like else frame, (1, 0, 1, 0))
     outputs = {"gain": gain, "offset": offset, "new": new, "moved": moved}
     nodes = [*op.nodes, *(helper.make_node("Identity", [value.name], [name]) for name, value in outputs.items())]
     graph = helper.make_graph(
@@ -43,17 +46,26 @@ def back(one: Step) -> Session:
     return Session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
 
 
-def ultralytics(new: tuple[int, int], *, scaleup: bool = True) -> Undo:
-    """scale_boxes of Ultralytics 8.3 (utils/ops.py) with the ratio that LetterBox used; without clip_boxes."""
+def ultralytics(new: tuple[int, int], release: str = "8.4.190", *, scaleup: bool = True) -> Undo:
+    """scale_boxes of three releases of Ultralytics (utils/ops.py), without clip_boxes."""
 
     def undo(boxes: Array, height: int, width: int) -> Array:
         gain = min(new[0] / height, new[1] / width)
         gain = gain if scaleup else min(gain, 1.0)
-        pad = round((new[1] - round(width * gain)) / 2 - 0.1), round((new[0] - round(height * gain)) / 2 - 0.1)
+        exact = height * gain, width * gain
+        sides: tuple[float, float] = (round(exact[0]), round(exact[1]))
+        gains = gain, gain
+        if release == "8.3.253":
+            sides = exact
+        elif release == "8.4.190" and scaleup:  # it has no rule for pictures that stay small
+            sides = max(sides[0], 1), max(sides[1], 1)
+            gains = sides[0] / height, sides[1] / width
+        pad = round((new[1] - sides[1]) / 2 - 0.1), round((new[0] - sides[0]) / 2 - 0.1)
         made = boxes.copy()
         for k in range(4):
             made[..., k] -= np.float32(pad[k % 2])
-        return made / np.float32(gain)
+            made[..., k] /= np.float32(gains[1 - k % 2])
+        return made
 
     return undo
 
@@ -91,30 +103,34 @@ def middle(height: int, width: int) -> tuple[int, int]:
     return before[0] - start[0], before[1] - start[1]
 
 
-CASES: dict[str, tuple[Step, Undo]] = {
-    "letterbox": (step("letterbox", "ultralytics", resize_like="opencv-5"), ultralytics((640, 640))),
-    "letterbox, wide": (step("letterbox", "ultralytics", resize_like="pillow-13", size=[384, 640]), ultralytics((384, 640))),
-    "letterbox, down only": (
-        step("letterbox", "ultralytics", resize_like="opencv-5", scaleup=False), ultralytics((640, 640), scaleup=False)
-    ),
-    "resize": (step("resize", "pillow-13", size=256, interpolation="bilinear"), torchvision(shorter)),
+def letterbox(size: int | list[int] = 640, **parameters: Any) -> Step:
+    return step("letterbox", "ultralytics", resize_like="opencv-5", size=size, **parameters)
+
+
+CASES: dict[str, tuple[Step, Undo, str]] = {
+    "letterbox": (letterbox(), ultralytics((640, 640)), "ultralytics"),
+    "letterbox, 8.4.60": (letterbox(), ultralytics((640, 640), "8.4.60"), "ultralytics-8.4.25"),
+    "letterbox, 8.3.253": (letterbox(), ultralytics((640, 640), "8.3.253"), "ultralytics-8.3"),
+    "letterbox, wide": (letterbox([384, 640]), ultralytics((384, 640)), "ultralytics"),
+    "letterbox, down only": (letterbox(scaleup=False), ultralytics((640, 640), scaleup=False), "ultralytics"),
+    "resize": (step("resize", "pillow-13", size=256, interpolation="bilinear"), torchvision(shorter), ""),
     "resize to [h, w]": (
-        step("resize", "opencv-5", size=[480, 608], interpolation="bilinear", path="native"), torchvision(lambda *_: (480, 608))
+        step("resize", "opencv-5", size=[480, 608], interpolation="bilinear", path="native"), torchvision(lambda *_: (480, 608)), "",
     ),
-    "center_crop": (step("center_crop", "torchvision-v1", size=224), moved(middle)),
-    "crop": (step("crop", "", top=7, left=11, height=30, width=20), moved(lambda *_: (-7, -11))),
-    "pad": (step("pad", "torchvision-v1", padding=[3, 5, 7, 9]), moved(lambda *_: (5, 3))),
+    "center_crop": (step("center_crop", "torchvision-v1", size=224), moved(middle), ""),
+    "crop": (step("crop", "", top=7, left=11, height=30, width=20), moved(lambda *_: (-7, -11)), ""),
+    "pad": (step("pad", "torchvision-v1", padding=[3, 5, 7, 9]), moved(lambda *_: (5, 3)), ""),
     "pad to a square": (
         step("pad_to_size", "transformers-pil", size="square", position="center"),
-        moved(lambda h, w: ((max(h, w) - h) // 2, (max(h, w) - w) // 2)),
+        moved(lambda h, w: ((max(h, w) - h) // 2, (max(h, w) - w) // 2)), "",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_boxes_come_back_as_the_library_says_over_10000_sizes(name: str) -> None:
-    one, undo = CASES[name]
-    running, rng = back(one), np.random.default_rng(7)
+    one, undo, like = CASES[name]
+    running, rng = back(one, like), np.random.default_rng(7)
     for _ in range(10_000 // 20):
         sizes = np.exp(rng.uniform(0, np.log(5000), (20, 2))).astype(np.int64)
         boxes = rng.uniform(-20, 700, (8, 4)).astype(np.float32)
@@ -127,7 +143,7 @@ def test_boxes_come_back_as_the_library_says_over_10000_sizes(name: str) -> None
 @pytest.mark.parametrize("name", CASES)
 def test_the_frame_is_that_of_the_pixels(name: str) -> None:
     """``new`` is the shape that the step really makes, and gain and offset lead from the old corners to the new ones."""
-    one, _ = CASES[name]
+    one, *_ = CASES[name]
     running = back(one)
     for height, width in ((640, 480), (37, 53), (300, 1201)):
         image = TensorSpec("uint8", (height, width, 3), "HWC", "RGB", (0.0, 255.0))
@@ -139,6 +155,34 @@ def test_the_frame_is_that_of_the_pixels(name: str) -> None:
         assert not inside or ((far <= frame["new"] + 0.51).all() and (frame["offset"] >= 0).all())
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("letterbox")])
+def test_ultralytics_itself_undoes_it_so(name: str) -> None:
+    """The formulas above are those of the release that is installed."""
+    ops = pytest.importorskip("ultralytics.utils.ops")
+    torch = pytest.importorskip("torch")
+    one, undo, like = CASES[name]
+    claim = catalogue()["scale_boxes"][like].claims[like]
+    if version("ultralytics") not in SpecifierSet(claim.versions) or "down" in name:
+        pytest.skip(f"this is not Ultralytics {claim.versions}")
+    rng, size = np.random.default_rng(8), one.to_dict()["size"]
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    for height, width in np.exp(rng.uniform(2, np.log(5000), (2000, 2))).astype(int).tolist():
+        boxes = rng.uniform(-20, 700, (8, 4)).astype(np.float32)
+        told = ops.scale_boxes(sides, torch.from_numpy(boxes.copy()), (height, width)).numpy()
+        wanted = undo(boxes, height, width).clip(0, np.array([width, height] * 2, np.float32))
+        assert told.tobytes() == wanted.tobytes(), (height, width)
+
+
+def test_torchvision_itself_undoes_a_resize_so() -> None:
+    transform = pytest.importorskip("torchvision.models.detection.transform")
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(9)
+    for height, width in np.exp(rng.uniform(2, np.log(5000), (2000, 2))).astype(int).tolist():
+        boxes = rng.uniform(-20, 700, (8, 4)).astype(np.float32)
+        told = transform.resize_boxes(torch.from_numpy(boxes), list(shorter(height, width)), [height, width]).numpy()
+        assert told.tobytes() == torchvision(shorter)(boxes, height, width).tobytes(), (height, width)
+
+
 LETTERBOXED = """onnxprep: 1
 like: torchvision-v1
 inputs: [{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [1, H, W, 3]}]
@@ -148,7 +192,7 @@ preprocess:
   - rescale
   - to_layout: {layout: NCHW}
 postprocess:
-  - {operation: scale_boxes, inputs: [found], parameters: {frame: %s}}
+  - {operation: scale_boxes, inputs: [found], parameters: {frame: %s, like: ultralytics}}
 """
 SIGNATURE = Signature({"x": TensorSpec("float32", (1, 3, 64, 64))}, {"found": TensorSpec("float32", ("n", 4))})
 
@@ -171,6 +215,14 @@ def test_frames_that_lead_nowhere_are_refused(other: str, frame: str, problem: s
     with pytest.raises(ContractError, match=problem) as caught:
         plan(bind(Spec.load(LETTERBOXED % (other, frame)), SIGNATURE), SIGNATURE)
     assert caught.value.at == "postprocess[0].parameters.frame"
+
+
+def test_a_letterbox_is_undone_in_a_named_way_only() -> None:
+    text = (LETTERBOXED % ("pad: {padding: 0}", "letterbox")).replace(", like: ultralytics}}", "}}")
+    with pytest.raises(ContractError, match="releases of its library undo differently") as caught:
+        plan(bind(Spec.load(text), SIGNATURE), SIGNATURE)
+    assert caught.value.at == "postprocess[0].parameters.frame"
+    assert "ultralytics-8.4.25" in caught.value.expected
 
 
 def test_every_step_that_moves_pixels_says_so() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PrivateAttr
 
 from onnxprep.errors import ContractError
-from onnxprep.step import Case, Claim, Frame, Ops, Sample, Step, Value, catalogue, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Frame, Ops, Step, Value, parameter, refuse_unless
+from onnxprep.steps.detect._frames import by_ultralytics, cases, letterboxes, undone
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _AXES = (1, 0, 1, 0)  # x1, y1, x2, y2 along (H, W)
@@ -23,17 +24,27 @@ class ScaleBoxes(Step):
     ``x * (old / new)`` (torchvision's resize_boxes); pad and crop ``x - offset``. Normalized boxes, 0..1 of the output
     of a resize, are multiplied by width and height of the picture (transformers' post_process_object_detection).
 
+    Releases of Ultralytics undo a letterbox differently: ``like: ultralytics`` divides by rounded side / side, each
+    side by its own; ``ultralytics-8.4.25`` (until 8.4.123) both by the gain before rounding; ``ultralytics-8.3`` (8.0.200
+    until 8.4.24) counts the border from sides that were not rounded, too. They lie up to a pixel apart.
+
     Input: boxes, float32 [..., 4], x1, y1, x2, y2.
     Output: the same, px of the graph's input; with ``clip`` in 0..width and 0..height.
     Rounds: after every operation, half to even.
-    Source: Ultralytics 8.3, utils/ops.py scale_boxes and clip_boxes; torchvision 0.28, models/detection/transform.py
+    Source: Ultralytics 8.4.190, 8.4.60 and 8.3.253, utils/ops.py scale_boxes and clip_boxes; torchvision 0.28, models/detection/transform.py
         resize_boxes; transformers 5.23, image_processing_detr.py.
     Raises: ContractError where the tensor is no float32 [..., 4], ``frame`` is no step before the model or leads
-        through one that cannot be undone, or normalized boxes lie in another frame than that of resizes.
+        through one that cannot be undone or through a letterbox without ``like``, or normalized boxes lie in another
+        frame than that of resizes.
     """
 
     operation: ClassVar[str] = "scale_boxes"
-    claims: ClassVar = {"": Claim("numpy", ">=1.26", "the formulas above in float32")}
+    claims: ClassVar = {
+        "": Claim("numpy", ">=1.26", "the formulas above in float32"),
+        "ultralytics": Claim("ultralytics", ">=8.4.124,<9", "utils.ops.scale_boxes"),
+        "ultralytics-8.4.25": Claim("ultralytics", ">=8.4.25,<8.4.124", "utils.ops.scale_boxes"),
+        "ultralytics-8.3": Claim("ultralytics", ">=8.0.200,<8.4.25", "utils.ops.scale_boxes"),
+    }
     inputs: ClassVar[tuple[str, ...]] = ("boxes",)
     outputs: ClassVar[tuple[str, ...]] = ("boxes",)
 
@@ -45,11 +56,15 @@ class ScaleBoxes(Step):
 
     def undoing(self, steps: Sequence[Step]) -> Step:
         """The same, knowing what to undo."""
-        resized = all(step.operation == "resize" for step in steps)
-        if self.coordinates == "normalized" and not (steps and resized):
+        if self.coordinates == "normalized" and not (steps and all(step.operation == "resize" for step in steps)):
             named = ", ".join(step.operation for step in steps) or "no resize"
             hint = "`coordinates: pixels`, or the name of the resize before the pad"
             raise ContractError("is no frame of normalized boxes", expected="resizes only", got=named, hint=hint)
+        for step in steps:
+            if step.ways_back and self.like not in step.ways_back:
+                problem = f"leads through a {step.operation}, which releases of its library undo differently"
+                hint = f"`like: {step.ways_back[0]}` is the newest release's way"
+                raise ContractError(problem, expected=f"like: one of {', '.join(step.ways_back)}", hint=hint)
         copy = self.model_copy()
         copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
         return copy
@@ -58,7 +73,8 @@ class ScaleBoxes(Step):
         """Boxes of the same number; where they end is not known."""
         x = inputs[0]
         four = x.shape is None or (x.shape[-1:] and (x.shape[-1] in (4, None) or isinstance(x.shape[-1], str)))
-        refuse_unless(x.dtype == "float32" and bool(four), "is not boxes", expected="float32[..., 4]", got=x)
+        fits = x.dtype == "float32" and bool(four) and not x.is_image
+        refuse_unless(fits, "is not boxes", expected="float32[..., 4] without layout", got=x)
         return (replace(x, range=None),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
@@ -72,12 +88,14 @@ class ScaleBoxes(Step):
             x = op.Mul(x, picture)
         else:
             for step, frame in zip(self._undone, frames, strict=True):
-                x = step.undo(op, x, frame, _AXES)
+                x = step.undo(op, x, step.way_back(op, frame, self.like), _AXES)
         return op.Min(op.Max(x, op.float32(0.0)), picture) if self.clip else x
 
     def oracle(self, *inputs: Tensor) -> Array:
-        """NumPy, float32."""
+        """Ultralytics where one letterbox is all there is to undo; NumPy in float32 elsewhere."""
         boxes, told = inputs[0].array, [tensor.array for tensor in inputs[1:]]
+        if self._undone and self._undone[0].ways_back:
+            return by_ultralytics(self._undone[0], boxes, *told[0].tolist(), clip=self.clip)
         if not told:
             return boxes
         height, width = told[-3].astype(np.float32)
@@ -86,48 +104,19 @@ class ScaleBoxes(Step):
             boxes = boxes * picture
         else:
             for k, step in enumerate(self._undone):
-                boxes = _undone(step.operation, boxes, *told[3 * k : 3 * k + 3])
+                boxes = undone(step.operation, boxes, *told[3 * k : 3 * k + 3])
         return np.clip(boxes, np.float32(0), picture) if self.clip else boxes
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """No frame; a letterbox, a resize, a crop behind a resize, a pad; clipped or not; several axes."""
-        boxes = TensorSpec("float32", (2, 7, 4), None, None, (-50.0, 900.0))
-        letterbox, resize = _step("letterbox", "ultralytics", resize_like="opencv-5"), _resize()
-        crop, pad = _step("crop", "", top=3, left=4, height=9, width=9), _step("pad", "numpy", left=3, top=2)
-        yield Case({"frame": "letterbox"}, (Sample(boxes, 1),))
-        for seed, undone in enumerate([(letterbox,), (resize,), (crop, resize), (pad,), (pad, resize, crop)]):
-            told = tuple(sample for k in range(len(undone)) for sample in _frame(10 * seed + k))
-            for clip in (True, False):
-                yield Case({"frame": "any", "clip": clip}, (Sample(boxes, seed), *told), undoes=undone)
-        normal = Sample(TensorSpec("float32", (5, 4), None, None, (-0.1, 1.1)), 3)
-        yield Case({"frame": "any", "coordinates": "normalized"}, (normal, *_frame(3)), undoes=(resize,))
-        none = Sample(TensorSpec("float32", (0, 4)), 3)
-        yield Case({"frame": "any"}, (none, *_frame(4)), undoes=(resize,))
+        yield from cases()
+        yield from letterboxes()
 
-
-def _step(operation: str, like: str, **parameters: Any) -> Step:
-    return catalogue()[operation][like].model_validate({"like": like, **parameters})
-
-
-def _resize() -> Step:
-    return _step("resize", "pillow-13", size=256, interpolation="bilinear")
-
-
-def _undone(operation: str, boxes: Array, in_size: Array, gain: Array, offset: Array) -> Array:
-    """As the library of the step undoes it, one coordinate after the other."""
-    made = boxes.copy()
-    new = np.rint(in_size * gain)
-    for k in range(4):
-        axis = 1 if k % 2 == 0 else 0
-        if operation == "resize":
-            made[..., k] *= np.float32(in_size[axis]) / np.float32(new[axis])
-        else:
-            made[..., k] -= np.float32(offset[axis])
-            made[..., k] /= np.float32(gain[axis])
-    return made
-
-
-def _frame(seed: int) -> tuple[Sample, ...]:
-    ranges: Any = (("int64", (1.0, 2000.0)), ("float64", (0.1, 4.0)), ("int64", (-300.0, 300.0)))
-    return tuple(Sample(TensorSpec(dtype, (2,), None, None, span), seed + k) for k, (dtype, span) in enumerate(ranges))
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:
+        """A letterbox of a random size for Ultralytics; else one of the cases with other numbers."""
+        if not like:
+            return super().draw(like, rng, largest)
+        size = [int(32 * rng.integers(1, 30)) for _ in range(2)]
+        return letterboxes(int(rng.integers(2**31)), size, auto=bool(rng.random() < 0.3))[int(rng.integers(2))]

@@ -9,6 +9,10 @@ import numpy as np
 from onnxprep.steps.image._borders import Border
 from onnxprep.steps.image.arithmetic import Arithmetic, Number, lengths
 
+LATER, BETWEEN, EARLIER = "ultralytics", "ultralytics-8.4.25", "ultralytics-8.3"
+"""How boxes go back: by the gain of each rounded side (from 8.4.124 on), by one gain (from 8.4.25), and by one gain
+with the border counted from lengths that were not rounded (from 8.0.200)."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -52,3 +56,35 @@ class LetterboxRule:
             missing = a.Mod(missing, lengths(self.stride))
         before = a.Div(missing, lengths(2)) if self.center else lengths(0, 0)
         return Placement(gain, resized, Border(before, a.Sub(missing, before)))
+
+    def back(self, a: Arithmetic, sides: Number, like: str) -> tuple[Number, Number]:
+        """Gain, float64 [2], and offset, int64 [2], by which a release of Ultralytics undoes the placement.
+
+        They count them anew from the sizes before and after; what they have no rule for (not in the middle, not scaled
+        up, stretched) goes back as it came.
+        """
+        doubles, two = a.double(sides), np.ones(2)
+        if not (self.center and self.scaleup) or self.scale_fill:
+            placed = self.place(a, sides)
+            return a.Mul(placed.gain, two), placed.border.before
+        after = self._after(a, sides)
+        gain = a.least(a.Div(a.double(after), doubles))
+        exact = a.Mul(doubles, gain)
+        rounded = a.Round(exact)
+        if like == EARLIER:
+            return a.Mul(gain, two), _half(a, a.Sub(a.double(after), exact))
+        if like == BETWEEN:
+            return a.Mul(gain, two), _half(a, a.Sub(a.double(after), rounded))
+        rounded = a.Max(rounded, two)
+        return a.Div(rounded, doubles), _half(a, a.Sub(a.double(after), rounded))
+
+    def _after(self, a: Arithmetic, sides: Number) -> Number:
+        if not self.auto:
+            return lengths(*self.size)
+        placed = self.place(a, sides)
+        return placed.border.sides(a, placed.resized)
+
+
+def _half(a: Arithmetic, missing: Number) -> Number:
+    """``round(missing / 2 - 0.1)``."""
+    return a.integer(a.Round(a.Sub(a.Div(missing, np.array([2.0])), np.array([0.1]))))

@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from onnxprep.step import Case, Claim, Ops, Step, Value, catalogue, parameter, refuse_unless, wrong
+from onnxprep.step import Case, Claim, Frame, Ops, Step, Value, catalogue, parameter, refuse_unless, wrong
 from onnxprep.steps.image._borders import refuse_at_run, surround
 from onnxprep.steps.image._letterbox_cases import cases, draw
-from onnxprep.steps.image._letterbox_geometry import LetterboxRule, Placement
+from onnxprep.steps.image._letterbox_geometry import BETWEEN, EARLIER, LATER, LetterboxRule, Placement
 from onnxprep.steps.image._letterbox_library import letterboxed
 from onnxprep.steps.image._padding import with_fill
 from onnxprep.steps.image.arithmetic import Arithmetic, lengths
@@ -70,6 +70,7 @@ class Letterbox(Step):
     inherits: ClassVar[bool] = False
     planar: ClassVar[bool] = False
     geometric: ClassVar[bool] = True
+    ways_back: ClassVar[tuple[str, ...]] = (LATER, BETWEEN, EARLIER)
 
     resize_like: Literal["opencv-5", "opencv-4", "pillow-13"] = parameter("whose resize; Ultralytics calls OpenCV's")
     size: Side | tuple[Side, Side] = parameter("of the result: the side of a square or [height, width], px", 640)
@@ -92,9 +93,11 @@ class Letterbox(Step):
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
+    def _rule(self) -> LetterboxRule:
+        return LetterboxRule(self._sides(), self.auto, self.scale_fill, self.scaleup, self.stride, self.center)
+
     def _place(self, a: Arithmetic, sides: Any) -> Placement:
-        rule = (self._sides(), self.auto, self.scale_fill, self.scaleup, self.stride, self.center)
-        return LetterboxRule(*rule).place(a, sides)
+        return self._rule().place(a, sides)
 
     def _resize(self, size: tuple[int, int]) -> Step:
         given = {"like": self.resize_like, "size": size, "interpolation": self.interpolation}
@@ -144,12 +147,14 @@ class Letterbox(Step):
         """The gain before lengths are rounded, and the border before the image."""
         a = Arithmetic(op)
         placement = self._place(a, size)
-        gain = (
-            a.Mul(placement.gain, np.ones(2))
-            if a.known(placement.gain) is None
-            else np.broadcast_to(np.asarray(a.known(placement.gain)), 2)
-        )
+        gain = a.Mul(placement.gain, np.ones(2))
         return a.value(gain), a.value(placement.border.before), a.value(placement.border.sides(a, placement.resized))
+
+    def way_back(self, op: Ops, frame: Frame, like: str) -> Frame:
+        """As scale_boxes of that release of Ultralytics counts it."""
+        a = Arithmetic(op)
+        gain, offset = self._rule().back(a, frame.in_size, like)
+        return Frame(frame.in_size, a.value(gain), a.value(offset))
 
     def _resized(self, op: Ops, x: Value, whole: Geometry, sizes: Sizes) -> Value:
         """Planar. Where only the run can tell that the size is right, one pixel is resized and the image taken.
