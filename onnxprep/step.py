@@ -234,6 +234,11 @@ class Step(BaseModel):
         """
         return None
 
+    @classmethod
+    def tells_frame(cls) -> bool:
+        """Whether it publishes where it has put the image."""
+        return cls.geometric and cls.frame_of is not Step.frame_of
+
     def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
         """For a geometric step: gain, offset and the new size for an image of ``size`` (H, W), int64 [2]."""
         raise NotImplementedError

@@ -15,7 +15,13 @@ from onnxprep.cli.watch import Watched
 @click.command(cls=Watched)
 @click.argument("model", type=FILE)
 @click.option("--spec", type=FILE, required=True, help="The spec: YAML or JSON.")
-@click.option("-o", "--output", type=FILE, required=True, help="Where the new file goes.")
+@click.option("-o", "--output", type=FILE, help="Where the new file goes.")
+@click.option(
+    "--split",
+    type=FILE,
+    metavar="DIR",
+    help="Instead of one file, write preprocess.onnx, model.onnx (as it is) and postprocess.onnx into this folder.",
+)
 @click.option(
     "--golden",
     multiple=True,
@@ -43,7 +49,8 @@ from onnxprep.cli.watch import Watched
 def export(
     model: Path,
     spec: Path,
-    output: Path,
+    output: Path | None,
+    split: Path | None,
     golden: tuple[str, ...],
     expect: tuple[str, ...],
     provider: tuple[str, ...],
@@ -58,6 +65,17 @@ def export(
 
     Weights in files of their own are referred to where they lie; to another folder they are copied.
     """
+    if (output is None) == (split is None):
+        raise click.UsageError("Give one of -o OUTPUT and --split DIR.")
+    if split is not None:
+        for_one_file = {
+            "--golden": golden, "--expect": expect, "--provider": provider, "--upgrade-opset": upgrade_opset, "--stack": stack,
+        }  # fmt: skip
+        for option, value in for_one_file.items():
+            if value:
+                raise click.UsageError(f"{option} is for one file, and --split writes three.")
+        _split(model, spec, split, run=not no_run, strict=strict, force=force, as_json=as_json)
+        return
     start = time.perf_counter()
     from onnxprep.runtime.export import export as export_model
     from onnxprep.runtime.given import GivenFiles
@@ -67,7 +85,7 @@ def export(
         report = export_model(
             model,
             spec,
-            output,
+            output,  # type: ignore[arg-type]  # one of the two is given
             goldens=GivenFiles(golden),
             expect=named_files(expect, "--expect"),
             providers=provider,
@@ -88,6 +106,22 @@ def export(
         say(line)
     say(f"wrote {report.out}: {report.sizes[1]:,} bytes (model {report.sizes[0]:,}), spec {report.digest[:16]}")
     tell("time  " + ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items()))
+
+
+def _split(model: Path, spec: Path, folder: Path, *, run: bool, strict: bool, force: bool, as_json: bool) -> None:
+    from onnxprep.runtime.split import export_split
+
+    with copying(silent=as_json) as progress:
+        report = export_split(model, spec, folder, run=run, strict=strict, force=force, progress=progress)
+    for line in report.warnings:
+        tell(f"warning: {line}")
+    if as_json:
+        say_json({"ok": True, **vars(report), "folder": str(folder)})
+        return
+    for line in (*report.plan, *report.contract, *report.weights):
+        say(line)
+    for name, what in report.files.items():
+        say(f"wrote {folder / name}: {what}")
 
 
 @click.command()

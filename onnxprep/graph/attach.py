@@ -184,15 +184,15 @@ def feed(own: Own, plan: Plan, wanted: Signature) -> None:
         passed = guarded(op, Value(own.tensors[value], spec), uncertain(spec, wanted.inputs[name]))
         own.before.extend(op.nodes)
         own.tensors[value] = passed.name
-    _name(own, own.before, pairs, "pre.feed")
+    name_values(own, own.before, pairs, "pre.feed")
 
 
 def give(own: Own, plan: Plan) -> None:
     """Every output gets its value's name."""
-    _name(own, own.behind, [(value, value) for value in plan.outputs], "post.output")
+    name_values(own, own.behind, [(value, value) for value in plan.outputs], "post.output")
 
 
-def _name(own: Own, place: list[NodeProto], pairs: list[tuple[str, str]], label: str) -> None:
+def name_values(own: Own, place: list[NodeProto], pairs: list[tuple[str, str]], label: str) -> None:
     """For each (name, value): the tensor of the value becomes ``name``, or is copied there at the end of ``place``."""
     nodes = [*own.before, *own.behind]
     free = {name for node in nodes for name in node.output} - own.fixed

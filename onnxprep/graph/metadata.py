@@ -19,6 +19,8 @@ MODEL_SHA256 = "onnxprep.model_sha256"
 GOLDEN = "onnxprep.golden"
 WRITER = "onnxprep.writer"
 CALLER = "onnxprep.caller"
+PART = "onnxprep.part"
+"""``preprocess`` or ``postprocess``: the file holds these steps alone, beside the model they belong to."""
 FILE = "onnxprep.file."
 """Followed by the sha256 of the content."""
 

@@ -158,6 +158,9 @@ def _read_record(model: ModelProto) -> dict[str, Any]:
     if text is None:
         if not names.any_of_ours(model) and renamed(model) is None:
             raise ContractError("has no onnxprep steps", at="model", expected="a model that onnxprep exported")
+        if metadata.PART in metadata.read(model):
+            hint = "the model itself is beside it, byte for byte: model.onnx"
+            raise ContractError("holds steps alone, and no model", at="model", expected="a model with steps", hint=hint)
         raise ContractError(
             "has onnxprep steps, but not the record of what it was before", at="model",
             expected=f"the metadata key {metadata.UNDO}", hint="a tool that drops metadata was run on it; use the original file",

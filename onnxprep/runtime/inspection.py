@@ -53,6 +53,7 @@ def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
         "spec": f"{spec.name or 'unnamed'}, digest {_digest(spec, stored)}, format 1, {stored.get(metadata.WRITER, '')}",
         "model": f"opset {default_opset(model)}, IR {model.ir_version}, {len(model.graph.node)} nodes, "
         f"{_ours(model, stored)}",
+        "part": f"{stored[metadata.PART]} alone, without the model" if metadata.PART in stored else "",
         "inputs": [f"{name}: {_declared(spec, name, tensor)}" for name, tensor in described.inputs.items()],
         "preprocess": [_entry(entry) for entry in spec.preprocess],
         "postprocess": [_entry(entry) for entry in spec.postprocess],
@@ -87,6 +88,8 @@ def _ours(model: ModelProto, stored: Mapping[str, str]) -> str:
 
 def _strip(model: ModelProto) -> str:
     """What ``strip`` would give: tried, since other tools may have been at the file."""
+    if metadata.PART in metadata.read(model):
+        return ""
     try:
         stripped = undo.strip(model)
     except ContractError as error:

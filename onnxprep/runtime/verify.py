@@ -57,6 +57,9 @@ def verify(path: str | Path, providers: Sequence[str] = ()) -> Checked:
     spec = _spec(stored, str(source))
     checked.lines.append(f"spec    {stored[metadata.DIGEST][:16]}  as exported")
     nodes.refuse_outside(metadata.onnxprep_nodes(model))
+    if metadata.PART in stored:
+        checked.lines.append(_part(source, model, stored, asked))
+        return checked
     try:
         lines, plan = _nodes(model, spec, stored)
     except ParityError as error:
@@ -164,6 +167,18 @@ def _nodes(model: ModelProto, spec: Spec, stored: Mapping[str, str]) -> tuple[li
         lines[0] += f", {note}"
     wiring.check(model, again, plan, without.keys, same_writer=same_writer)
     return lines, plan if metadata.nodes_digest(again) == stored.get(metadata.NODES) else None
+
+
+def _part(source: Path, model: ModelProto, stored: Mapping[str, str], asked: Sequence[str]) -> str:
+    """The steps of one side, alone: whether they are there, all of them, and load."""
+    if metadata.nodes_digest(model) != stored.get(metadata.NODES):
+        raise ParityError("does not match our nodes", at=metadata.NODES, hint=DAMAGED)
+    for provider in asked:
+        try:
+            _whole(source, provider)
+        except ContractError as error:
+            raise error.told_as(ParityError, at=error.at or str(source), hint=error.hint or DAMAGED) from None
+    return f"nodes   {len(model.graph.node)} as exported: {stored[metadata.PART]} alone, without the model"
 
 
 def _check_below(model: ModelProto) -> None:

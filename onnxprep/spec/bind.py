@@ -10,6 +10,7 @@ from onnxprep.spec import fields
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry, Where
 from onnxprep.spec.messages import did_you_mean, listed, shown
+from onnxprep.step import FRAME
 from onnxprep.tensor import TensorSpec
 
 
@@ -48,7 +49,8 @@ def bind_alone(spec: Spec) -> Spec:
         SpecError: nothing would come out.
     """
     made = _made(spec.preprocess)
-    named = [name for name in spec.outputs or () if name in made or name in spec.inputs]
+    known = {*made, *_frames(spec.preprocess), *spec.inputs}
+    named = [name for name in spec.outputs or () if name in known]
     used = _consumed(spec.preprocess)
     feeding = [name for name in spec.model_inputs.values() if name in made or name in spec.inputs]
     outputs = tuple(dict.fromkeys([*named, *feeding, *(name for name in made if name not in used)]))
@@ -65,6 +67,12 @@ def graph_steps(entries: Iterable[Entry]) -> list[Entry]:
 
 def _made(entries: Iterable[Entry]) -> list[str]:
     return [name for entry in graph_steps(entries) for name in entry.outputs or ()]
+
+
+def _frames(entries: Iterable[Entry]) -> list[str]:
+    """What geometric steps publish of where they put the image."""
+    steps = [(entry.name, entry.step) for entry in graph_steps(entries)]
+    return [f"{name}.{part}" for name, step in steps if step is not None and step.tells_frame() for part in FRAME]
 
 
 def _consumed(entries: Iterable[Entry]) -> set[str]:
@@ -175,6 +183,7 @@ def _default_outputs(spec: Spec) -> tuple[str, ...]:
 def _check_names(spec: Spec) -> None:
     known = dict.fromkeys([*spec.inputs, *_made(spec.preprocess), *spec.model_outputs])
     known = _follow(spec, "graph", known, "is not a value here")
+    known |= dict.fromkeys(_frames((*spec.preprocess, *spec.postprocess)))
     for i, name in enumerate(spec.outputs or ()):
         if name not in known:
             raise _unknown(SpecError, f"{shown(name)} is not a value", f"outputs[{i}]", name, known)

@@ -45,8 +45,7 @@ class PlannedStep:
     @property
     def frame(self) -> tuple[str, ...]:
         """The values that tell where a geometric step has put the image."""
-        told = self.step.geometric and type(self.step).frame_of is not Step.frame_of
-        return tuple(f"{self.name}.{part}" for part in FRAME) if told else ()
+        return tuple(f"{self.name}.{part}" for part in FRAME) if self.step.tells_frame() else ()
 
     @property
     def prefix(self) -> str:
