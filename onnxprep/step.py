@@ -6,12 +6,12 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,28 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from onnxprep.errors import ContractError
+from onnxprep.ops import FRAME, FRAME_SPECS, Frame, Ops, Value, Window
 from onnxprep.tensor import Array, Tensor, TensorSpec
+
+__all__ = [
+    "FRAME",
+    "FRAME_SPECS",
+    "Case",
+    "Catalogue",
+    "Claim",
+    "Frame",
+    "Ops",
+    "Sample",
+    "Step",
+    "Value",
+    "Window",
+    "catalogue",
+    "collect",
+    "parameter",
+    "random_sides",
+    "refuse_unless",
+    "wrong",
+]
 
 
 @dataclass(frozen=True)
@@ -86,98 +107,12 @@ class Case:
     undoes: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the graph that is being emitted; ``spec`` tells how it lies there (images planar)."""
-
-    name: str
-    spec: TensorSpec
-
-
-@dataclass(frozen=True)
-class Window:
-    """The rectangle a crop keeps: first index and length per axis (H, W), int64 [2], inside the image.
-
-    ``sizes`` repeats ``size`` as far as it is known when the graph is written. ``padding`` is what is then missing
-    around it (top, left, bottom, right; int64 [4], px), or ``None`` where nothing can be missing.
-    """
-
-    start: Value
-    size: Value
-    sizes: tuple[int | None, int | None]
-    padding: Value | None = None
-
-
 def random_sides(rng: np.random.Generator, largest: int) -> tuple[int, int]:
     """(height, width), px: one in ten is 1, one in five tall images is taller than twice its width."""
     height, width = (1 if rng.random() < 0.1 else int(largest ** rng.uniform(0.15, 1)) for _ in range(2))
     if rng.random() < 0.2:
         width = max(1, int(height / rng.uniform(2, 5)))
     return height, width
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where a geometric step has put an image: ``y = x * gain + offset`` for rows and columns (H, W), px.
-
-    Attributes:
-        in_size: height and width before the step, int64 [2].
-        gain: float64 [2].
-        offset: int64 [2].
-    """
-
-    in_size: Value
-    gain: Value
-    offset: Value
-
-
-FRAME = ("in_size", "gain", "offset")
-"""What a geometric step publishes as ``<name>.in_size`` and so on."""
-FRAME_SPECS = (TensorSpec("int64", (2,)), TensorSpec("float64", (2,)), TensorSpec("int64", (2,)))
-
-
-class Ops(Protocol):
-    """What a step emits into. ``op.Add(a, b)`` adds a node at the model's opset and returns its typed output.
-
-    Attributes are written as keywords; ``axes``, ``split`` and their kin are written the newest way and shimmed.
-    ``outputs=n`` asks for n outputs and returns a tuple. A bare Python number is refused: ``op.float32(0.5)``.
-    """
-
-    opset: int
-
-    def __getattr__(self, operator: str) -> Callable[..., Any]: ...
-
-    def constant(self, value: Any, dtype: str) -> Value:
-        """A constant tensor; equal constants of one step are one node."""
-        ...
-
-    def int64(self, value: Any) -> Value:
-        """``constant(value, "int64")``."""
-        ...
-
-    def float32(self, value: Any) -> Value:
-        """``constant(value, "float32")``."""
-        ...
-
-    def float64(self, value: Any) -> Value:
-        """``constant(value, "float64")``."""
-        ...
-
-    def known(self, value: Value) -> Array | None:
-        """The content of a constant; ``None`` for what is computed only when the graph runs."""
-        ...
-
-    def size(self, x: Value, letters: str) -> Value:
-        """Lengths of named axes as int64 [len(letters)]; a constant where all are known."""
-        ...
-
-    def branch(self, condition: Value, then: Callable[[], Value], otherwise: Callable[[], Value]) -> Value:
-        """If: both callables emit into a graph of their own and see everything outside."""
-        ...
-
-    def loop(self, count: Value, body: Callable[[Value], Value]) -> Value:
-        """Loop: ``body`` gets the trip number (int64 scalar); the results are stacked along a new first axis."""
-        ...
 
 
 class Step(BaseModel):

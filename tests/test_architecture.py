@@ -12,7 +12,7 @@ import onnxprep
 
 ROOT = Path(onnxprep.__path__[0])
 ORDER = (
-    ("errors", "tensor", "numerics"),
+    ("errors", "tensor", "numerics", "ops"),
     ("step",),
     ("steps",),
     ("spec",),

@@ -5,16 +5,26 @@ Source: ultralytics 8.3, data/augment.py LetterBox. Shares no arithmetic with th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from onnxprep.step import Claim
 from onnxprep.steps.image.planar import each_image
 from onnxprep.tensor import Array, Tensor
 
 Borders = tuple[int, int, int, int]
 Library = Callable[[Array, tuple[int, int], Borders], Array]
 """(HWC image, (width, height) to resize it to, (top, bottom, left, right)) -> what comes out."""
+
+_NOTE = "the geometry is re-implemented from ultralytics 8.3 data/augment.py LetterBox; "
+_CV2 = "cv2.resize and cv2.copyMakeBorder are OpenCV's own, with IPP off"
+CLAIMS: Mapping[str, Claim] = {
+    "opencv-5": Claim("opencv-python-headless", ">=5,<6", "resize, copyMakeBorder", note=_NOTE + _CV2),
+    "opencv-4": Claim("opencv-python-headless", ">=4.8,<5", "resize, copyMakeBorder", note=_NOTE + _CV2),
+    "pillow-13": Claim("Pillow", ">=13,<14", "Image.resize, ImageOps.expand", note=_NOTE + "the rest is Pillow's own"),
+}
+"""``resize_like`` -> what is promised."""
 
 
 def letterboxed(

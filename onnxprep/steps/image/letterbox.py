@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -13,21 +13,13 @@ from onnxprep.step import Case, Claim, Frame, Ops, Step, Value, catalogue, param
 from onnxprep.steps.image._borders import refuse_at_run, surround
 from onnxprep.steps.image._letterbox_cases import cases, draw
 from onnxprep.steps.image._letterbox_geometry import BETWEEN, EARLIER, LATER, LetterboxRule, Placement
-from onnxprep.steps.image._letterbox_library import letterboxed
+from onnxprep.steps.image._letterbox_library import CLAIMS, letterboxed
 from onnxprep.steps.image._padding import with_fill
 from onnxprep.steps.image.arithmetic import Arithmetic, lengths
 from onnxprep.steps.image.planar import Side, in_planes, known_size, refuse_unless_image
 from onnxprep.steps.image.resize._geometry import Geometry, Sizes
 from onnxprep.steps.image.resize._resizing import Resizing
 from onnxprep.tensor import Array, Tensor, TensorSpec
-
-_NOTE = "the geometry is re-implemented from ultralytics 8.3 data/augment.py LetterBox; "
-_CV2 = "cv2.resize and cv2.copyMakeBorder are OpenCV's own, with IPP off"
-_CLAIMS: Mapping[str, Claim] = {
-    "opencv-5": Claim("opencv-python-headless", ">=5,<6", "resize, copyMakeBorder", note=_NOTE + _CV2),
-    "opencv-4": Claim("opencv-python-headless", ">=4.8,<5", "resize, copyMakeBorder", note=_NOTE + _CV2),
-    "pillow-13": Claim("Pillow", ">=13,<14", "Image.resize, ImageOps.expand", note=_NOTE + "the rest is Pillow's own"),
-}
 
 
 def _auto_alone(scale_fill: bool, info: ValidationInfo) -> bool:
@@ -66,7 +58,7 @@ class Letterbox(Step):
     """
 
     operation: ClassVar[str] = "letterbox"
-    claims: ClassVar = {"ultralytics": _CLAIMS["opencv-5"]}
+    claims: ClassVar = {"ultralytics": CLAIMS["opencv-5"]}
     inherits: ClassVar[bool] = False
     planar: ClassVar[bool] = False
     geometric: ClassVar[bool] = True
@@ -88,7 +80,7 @@ class Letterbox(Step):
 
     def promise(self) -> Claim:
         """The library that makes the pixels."""
-        return _CLAIMS[self.resize_like]
+        return CLAIMS[self.resize_like]
 
     def _sides(self) -> tuple[int, int]:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
@@ -184,9 +176,9 @@ class Letterbox(Step):
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """Up, down, not at all, by a half; every parameter; odd borders, one pixel, every layout."""
-        return cases(tuple(_CLAIMS))
+        return cases(tuple(CLAIMS))
 
     @classmethod
     def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
         """Random parameters; one image in five is not resized."""
-        return draw(tuple(_CLAIMS), rng, largest)
+        return draw(tuple(CLAIMS), rng, largest)
