@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from onnxprep.step import Case, Claim, Frame, Ops, Step, Value, catalogue, parameter, refuse_unless, wrong
 from onnxprep.steps.image._borders import refuse_at_run, surround
 from onnxprep.steps.image._letterbox_cases import cases, draw
-from onnxprep.steps.image._letterbox_geometry import BETWEEN, EARLIER, LATER, LetterboxRule, Placement
+from onnxprep.steps.image._letterbox_geometry import BETWEEN, EARLIER, LATER, LetterboxRule
 from onnxprep.steps.image._letterbox_library import CLAIMS, letterboxed
 from onnxprep.steps.image._padding import with_fill
 from onnxprep.steps.image.arithmetic import Arithmetic, lengths
@@ -88,9 +88,6 @@ class Letterbox(Step):
     def _rule(self) -> LetterboxRule:
         return LetterboxRule(self._sides(), self.auto, self.scale_fill, self.scaleup, self.stride, self.center)
 
-    def _place(self, a: Arithmetic, sides: Any) -> Placement:
-        return self._rule().place(a, sides)
-
     def _resize(self, size: tuple[int, int]) -> Step:
         given = {"like": self.resize_like, "size": size, "interpolation": self.interpolation}
         given |= {"path": "native"} if self.resize_like.startswith("opencv") else {}  # as the claim says
@@ -98,8 +95,7 @@ class Letterbox(Step):
 
     def channels_alike(self, x: TensorSpec) -> bool:
         """One fill for all; the rest is the resize's."""
-        resize = self._resize(self._sides())
-        return resize.channels_alike(x)
+        return self._resize(self._sides()).channels_alike(x)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The size; with auto as far as that can be told."""
@@ -112,7 +108,7 @@ class Letterbox(Step):
             (y,) = self._resize(self._sides()).infer(x)
             height, width = (None, None) if self.auto else self._sides()
         else:
-            placement = self._place(a, lengths(*known))
+            placement = self._rule().place(a, lengths(*known))
             inside = a.two_ints(placement.resized) or (0, 0)
             refuse_unless(0 not in inside, "would get a side of 0", expected=sides, got=x)
             (y,) = self._resize(inside).infer(x)
@@ -127,7 +123,7 @@ class Letterbox(Step):
         (x,) = inputs
         a = Arithmetic(op)
         sides = a.size(x, "HW")
-        placement = self._place(a, sides)
+        placement = self._rule().place(a, sides)
         x = refuse_at_run(op, x, a.Greater(placement.resized, lengths(0)))
         new = a.Max(placement.resized, lengths(1))  # so that nothing is divided by 0 before that
         sizes = a.two_ints(new) or (None, None)
@@ -138,7 +134,7 @@ class Letterbox(Step):
     def frame_of(self, op: Ops, size: Value) -> tuple[Value, Value, Value]:
         """The gain before lengths are rounded, and the border before the image."""
         a = Arithmetic(op)
-        placement = self._place(a, size)
+        placement = self._rule().place(a, size)
         gain = a.Mul(placement.gain, np.ones(2))
         return a.value(gain), a.value(placement.border.before), a.value(placement.border.sides(a, placement.resized))
 
