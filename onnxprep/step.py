@@ -129,6 +129,7 @@ class Step(BaseModel):
         ways_back: where releases of its library undo a geometric step differently, the families that name them.
         planar: whether images reach ``emit`` as NCHW/CHW; a step that sets False takes them as they come.
         from_file: the parameter that a ``file`` with one entry per line may give instead; ``""`` where none can.
+        blank_lines: whether a line of blanks is an entry of that file, or a mistake.
         min_opset: lowest ai.onnx opset ``emit`` can write for.
     """
 
@@ -145,6 +146,7 @@ class Step(BaseModel):
     ways_back: ClassVar[tuple[str, ...]] = ()
     planar: ClassVar[bool] = True
     from_file: ClassVar[str] = ""
+    blank_lines: ClassVar[bool] = False
     min_opset: ClassVar[int] = 11
 
     like: str = Field(default="", exclude=True)

@@ -67,7 +67,7 @@ def bind(plan: Plan, bindings: Mapping[str, int], theirs: Mapping[str, int] | No
     steps = []
     for step in plan.steps:
         given = tuple(values[name] for name in step.inputs)
-        gives = step.gives if given == step.given else inferred(step.step, step.path, given)
+        gives = step.gives if given == step.given else inferred(step.step, step.path, given, step.file)
         values.update(zip(step.outputs, gives, strict=True))
         steps.append(replace(step, given=given, gives=gives))
     return replace(plan, steps=tuple(steps), values=values)

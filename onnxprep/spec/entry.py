@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from onnxprep.errors import SpecError
@@ -29,6 +29,7 @@ class Entry:
         where: inside the graph, or in the caller's program.
         step: the operation itself; ``None`` for what the caller runs unknown to us, and for operations, families and
             parameters that this release does not know.
+        file: the name that one of the parameters was read from; no part of the document.
     """
 
     operation: str
@@ -38,6 +39,7 @@ class Entry:
     outputs: tuple[str, ...] | None = None
     where: Where = "graph"
     step: Step | None = None
+    file: str = field(default="", compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The long form, every default written out."""
@@ -60,12 +62,12 @@ class EntryReader:
 
     Attributes:
         like: the spec's own family, inherited where a step has it and allows it.
-        lines: gives the lines of a ``file``.
+        lines: gives the lines of a ``file``; told whether a line of blanks is an entry.
         known_only: whether an operation that is not installed is an error.
     """
 
     like: str
-    lines: Callable[[str], list[str]]
+    lines: Callable[[str, bool], list[str]]
     known_only: bool
 
     def read(self, value: Any, at: str) -> Entry:
@@ -81,7 +83,9 @@ class EntryReader:
         fields.version(long.get("step", STEP_FORMAT), f"{at}.step", STEP_FORMAT, "the format of a step")
         parameters = _parameters(long.get("parameters"), f"{at}.parameters")
         step = self._step(operation, parameters, where, at)
+        file = ""
         if step is not None:
+            file = parameters.get("file", "") if type(step).from_file else ""
             parameters = {**step.to_dict(), **({"like": step.like} if step.like else {})}
         return Entry(
             operation,
@@ -91,6 +95,7 @@ class EntryReader:
             None if long.get("outputs") is None else fields.names(long["outputs"], f"{at}.outputs"),
             where,
             step,
+            file,
         )
 
     def _step(self, operation: str, parameters: Mapping[str, Any], where: Where, at: str) -> Step | None:
@@ -143,7 +148,7 @@ class EntryReader:
         if cls.from_file in parameters:
             raise SpecError(f"stands beside `{cls.from_file}`", at=f"{at}.file", expected="one of the two")
         try:
-            lines = self.lines(fields.text(parameters["file"], f"{at}.file"))
+            lines = self.lines(fields.text(parameters["file"], f"{at}.file"), cls.blank_lines)
         except SpecError as error:
             raise error if error.at else error.inside(f"{at}.file") from None
         rest = {key: value for key, value in parameters.items() if key != "file"}

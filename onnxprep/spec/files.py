@@ -34,8 +34,8 @@ class LinesOf:
     stored: Mapping[str, str]
     read: list[Path] = field(default_factory=list)
 
-    def lines_of(self, name: str) -> list[str]:
-        """The lines of a named file, without their ends.
+    def lines_of(self, name: str, blanks: bool = False) -> list[str]:
+        """The lines of a named file, without their ends; with ``blanks`` a line of blanks is an entry.
 
         Raises:
             SpecError: not there, outside the folder, not UTF-8, or with an empty line.
@@ -60,7 +60,7 @@ class LinesOf:
         if special:  # a pipe may keep its reader for ever
             raise SpecError(f"{shown(name)} is not a regular file", expected="a text file")
         try:
-            return _lines(self.text_of(path))
+            return _lines(self.text_of(path), blanks)
         except UsageError as error:
             hint = "" if path.exists() else "write it beside the spec, one name per line, or leave the step out"
             raise SpecError(f"{shown(name)}: {error.problem}", expected=error.expected, hint=hint) from None
@@ -93,9 +93,9 @@ class LinesOf:
         return text
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str, blanks: bool = False) -> list[str]:
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     for i, line in enumerate(lines):
-        if not line.strip():
+        if not (line if blanks else line.strip()):
             raise SpecError(f"line {i + 1} is empty", expected="one entry on each line")
     return lines

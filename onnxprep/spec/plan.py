@@ -30,6 +30,7 @@ class PlannedStep:
     """One baked step with its tensors. ``index`` counts the entries of its side from 0, as paths in errors do.
 
     ``frames`` are values that it takes behind its inputs: what it undoes of the geometric steps before the model.
+    ``file`` is the name that one of its parameters was read from.
     """
 
     side: Side
@@ -41,6 +42,7 @@ class PlannedStep:
     given: tuple[TensorSpec, ...]
     gives: tuple[TensorSpec, ...]
     frames: tuple[str, ...] = ()
+    file: str = ""
 
     @property
     def frame(self) -> tuple[str, ...]:
@@ -124,8 +126,8 @@ def _walk(
         taken, made = entry.inputs or (), entry.outputs or ()
         given = tuple(values[name] for name in taken)
         step, frames = _in_frame(entry.step, at, before)
-        gives = inferred(step, at, given)
-        planned.append(PlannedStep(side, i, entry.name, step, taken, made, given, gives, frames))
+        gives = inferred(step, at, given, entry.file)
+        planned.append(PlannedStep(side, i, entry.name, step, taken, made, given, gives, frames, entry.file))
         values.update(zip(made, gives, strict=True))
         values.update(zip(planned[-1].frame, FRAME_SPECS, strict=False))
     return planned
@@ -169,7 +171,7 @@ def _undone(last: PlannedStep, before: Sequence[PlannedStep]) -> list[PlannedSte
     return found
 
 
-def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+def inferred(step: Step, at: str, given: tuple[TensorSpec, ...], file: str = "") -> tuple[TensorSpec, ...]:
     """What the step at path ``at`` makes.
 
     Raises:
@@ -178,7 +180,10 @@ def inferred(step: Step, at: str, given: tuple[TensorSpec, ...]) -> tuple[Tensor
     try:
         gives = step.infer(*given)
     except ContractError as error:
-        raise error.told_as(ContractError, problem=f"`{step.operation}` {error.problem}", at=at) from None
+        told = {"problem": f"`{step.operation}` {error.problem}", "at": at}
+        if file and error.at == type(step).from_file:  # what is wrong is what was read
+            told |= {"at": f"{at}.parameters.file", "got": f"{error.got}, the lines of {shown(file)}"}
+        raise error.told_as(ContractError, **told) from None
     for tensor in (*given, *gives):
         _refuse_beyond_memory(tensor, step.operation, at)
     return gives

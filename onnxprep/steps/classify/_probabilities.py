@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from onnxprep.step import Claim, Ops, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import EXTREME, Span, random_scores
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
@@ -18,15 +19,19 @@ class Probabilities(Step):
     Class variables:
         span: the range of what comes out.
         formula: of the float64 form, for its claim.
+        drawn: the ranges of random scores.
     """
 
     span: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     formula: ClassVar[str]
+    drawn: ClassVar[tuple[Span, ...]] = EXTREME
 
     precision: Literal["float32", "float64"] = parameter(
         "arithmetic inside; float64 costs about twice the time", "float32"
     )
-    temperature: Annotated[float, Field(gt=0)] = parameter("what the input is divided by first", 1.0, added=True)
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = parameter(
+        "what the input is divided by first", 1.0, added=True
+    )
 
     def promise(self) -> Claim:
         """float64 is held against NumPy, in ulp."""
@@ -37,7 +42,13 @@ class Probabilities(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The range is that of the function; probabilities are no colours."""
         (x,) = inputs
-        refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint="put `to_dtype` before it")
+        refuse_unless(
+            x.dtype == "float32",
+            "needs float32",
+            expected="float32",
+            got=x,
+            hint="put `to_dtype: {dtype: float32}` before it",
+        )
         return (replace(x, color=None, range=self.span),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
@@ -70,3 +81,14 @@ class Probabilities(Step):
     def in_torch(self, x: Any) -> Any:
         """The library's function."""
         raise NotImplementedError
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Scores of any shape, in either precision, every other one with a temperature."""
+        sample, axis = random_scores(rng, largest, cls.drawn)
+        parameters: dict[str, Any] = {"precision": str(rng.choice(["float32", "float64"]))}
+        if "axis" in cls.parameters():
+            parameters["axis"] = axis
+        if rng.random() < 0.5:
+            parameters["temperature"] = float(np.exp(rng.uniform(-1, 3)))
+        return Case(parameters, (sample,))

@@ -9,8 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import TIES, random_scores
 from onnxprep.steps.classify.axis import length, refuse_unless_axis, span_of_indices, without
 from onnxprep.tensor import Array, Tensor, TensorSpec
+
+_DTYPES = ("float32", "float64", "int32", "int64")
 
 
 class Argmax(Step):
@@ -20,7 +23,9 @@ class Argmax(Step):
     Output: indices, int64, and values, the dtype of the input; both without the axis.
     Rounds: never.
     Source: NumPy's argmax and take_along_axis; torch.max agrees.
-    Raises: ContractError where the tensor has another dtype, no such axis or nothing along it.
+    Raises: ContractError where the tensor has another dtype, no such axis or nothing along it. With NaN among the scores
+        which class is found is not defined: some class there is, with its own score. Behind softmax, which makes them
+        all NaN, it is one whose score is NaN.
     """
 
     operation: ClassVar[str] = "argmax"
@@ -34,8 +39,7 @@ class Argmax(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The axis goes; the range of the indices tells the number of classes."""
         (x,) = inputs
-        known = ("float32", "float64", "int32", "int64")
-        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=", ".join(known), got=x)
+        refuse_unless(x.dtype in _DTYPES, f"does not work on {x.dtype}", expected=", ".join(_DTYPES), got=x)
         refuse_unless_axis(x, self.axis)
         classes = length(x, self.axis)
         refuse_unless(classes != 0, "has no classes", expected="one class or more", got=x)
@@ -65,3 +69,9 @@ class Argmax(Step):
         yield Case({}, (Sample(TensorSpec("int64", (50, 6), "NC", None, (0.0, 2.0)), seed=2),))
         yield Case({"axis": 1}, (Sample(TensorSpec("float64", (1, 4, 5, 3), "NCHW"), seed=3),))
         yield Case({"axis": 0}, (Sample(TensorSpec("int32", (9,), None, None, (-3.0, 3.0)), seed=4),))
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Scores of any shape and dtype, many of them equal."""
+        sample, axis = random_scores(rng, largest, TIES, _DTYPES)
+        return Case({"axis": axis}, (sample,))

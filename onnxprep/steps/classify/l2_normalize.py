@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import EXTREME, random_scores
 from onnxprep.steps.classify.axis import refuse_unless_axis
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -24,7 +25,8 @@ class L2Normalize(Step):
     Output: float32, same layout and shape; -1..1.
     Rounds: in every operation in float64, then once to float32.
     Source: NumPy; the formula is that of torch.nn.functional.normalize.
-    Raises: ContractError where the tensor is not float32 or has no such axis.
+    Raises: ContractError where the tensor is not float32 or has no such axis. Zeros stay zeros; a NaN makes its whole
+        vector NaN; infinities become NaN and what stands beside them 0.
     """
 
     operation: ClassVar[str] = "l2_normalize"
@@ -36,7 +38,13 @@ class L2Normalize(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """No element is longer than its vector."""
         (x,) = inputs
-        refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint="put `to_dtype` before it")
+        refuse_unless(
+            x.dtype == "float32",
+            "needs float32",
+            expected="float32",
+            got=x,
+            hint="put `to_dtype: {dtype: float32}` before it",
+        )
         refuse_unless_axis(x, self.axis)
         return (replace(x, color=None, range=(-1.0, 1.0)),)
 
@@ -60,3 +68,10 @@ class L2Normalize(Step):
         yield Case({"axis": 1}, (Sample(TensorSpec("float32", (2, 5, 3, 4), "NCHW"), 3),))
         yield Case({}, (Sample(TensorSpec("float32", (2, 6), "NC", None, (0.0, 0.0)), 4),))
         yield Case({"eps": 9.0}, (Sample(TensorSpec("float32", (2, 6), "NC"), 5),))
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Vectors of any shape and length, every other one with another eps."""
+        sample, axis = random_scores(rng, largest, EXTREME)
+        eps = {"eps": float(10 ** rng.uniform(-20, 1))} if rng.random() < 0.5 else {}
+        return Case({"axis": axis, **eps}, (sample,))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter
+from onnxprep.steps.classify._drawn import Span
 from onnxprep.steps.classify._probabilities import Probabilities
 from onnxprep.steps.classify.axis import refuse_unless_axis
 from onnxprep.tensor import Array, TensorSpec
@@ -20,7 +21,8 @@ class LogSoftmax(Probabilities):
     Output: float32, same layout and shape; 0 or less.
     Rounds: in every operation; with ``precision: float64`` once more at the end.
     Source: torch 2.13, torch.log_softmax; for float64 the formula in NumPy.
-    Raises: ContractError where the tensor is not float32 or has no such axis.
+    Raises: ContractError where the tensor is not float32 or has no such axis. A NaN or +inf among the scores, or nothing
+        but -inf, makes all of its classes NaN, as in torch.
     """
 
     operation: ClassVar[str] = "log_softmax"
@@ -30,10 +32,11 @@ class LogSoftmax(Probabilities):
             ">=2.4",
             "log_softmax",
             absolute=1e-5,
-            note="precision float64: NumPy in float64, within 1 ulp",
+            note="where it is above -64; below, 3 ulp; precision float64: NumPy in float64, within 1 ulp",
         )
     }
     span: ClassVar[tuple[float, float] | None] = None
+    drawn: ClassVar[tuple[Span, ...]] = ((-9.0, 9.0), (0.0, 1.0), (-1e-3, 1e-3), (-1e-38, 1e-38))
     formula: ClassVar[str] = "x - max - log(sum(exp(x - max))) in float64"
 
     axis: int = parameter("axis of the classes; negative counts from the last", -1)

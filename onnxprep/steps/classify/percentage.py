@@ -10,7 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import MODERATE, random_scores
 from onnxprep.tensor import Array, Tensor, TensorSpec
+
+_DTYPES = ("float32", "float64")
 
 
 class Percentage(Step):
@@ -20,7 +23,7 @@ class Percentage(Step):
     Output: the same dtype, layout and shape.
     Rounds: ``p * 10**n``, half to even to a whole number, ``/ 10**n``, ``* 100``: each to the dtype.
     Source: NumPy's round; torch.round(decimals=) and Python's round on float64 give the same.
-    Raises: ContractError where the tensor has another dtype.
+    Raises: ContractError where the tensor has another dtype. NaN stays NaN.
     """
 
     operation: ClassVar[str] = "percentage"
@@ -31,8 +34,7 @@ class Percentage(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """A hundred times the range."""
         (x,) = inputs
-        known = ("float32", "float64")
-        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=" or ".join(known), got=x)
+        refuse_unless(x.dtype in _DTYPES, f"does not work on {x.dtype}", expected=" or ".join(_DTYPES), got=x)
         span = None
         if x.range is not None:
             low, high = (float(self._rounded(np.array(end, x.dtype))) for end in x.range)
@@ -60,3 +62,9 @@ class Percentage(Step):
                 yield Case(
                     {"decimals": decimals}, (Sample(TensorSpec(dtype, (3, 999), "NC", None, (0.0, 1.0)), decimals),)
                 )
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Numbers of any shape, probabilities and others."""
+        sample, _ = random_scores(rng, largest, MODERATE, _DTYPES)
+        return Case({"decimals": int(rng.integers(0, 5))}, (sample,))

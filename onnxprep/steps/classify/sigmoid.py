@@ -15,13 +15,15 @@ from onnxprep.tensor import Array, TensorSpec
 class Sigmoid(Probabilities):
     """``y = 1 / (1 + exp(-x / t))``: several classes may be true at once, or there is only one.
 
-    Where only a threshold follows, put it on the scores: ``sigmoid(x) > 0.5`` is ``x > 0``, to the bit.
+    Two classes with one score: ``[sigmoid, {threshold: {value: 0.5}}, {labels: {names: [no, yes]}}]``. A threshold on the
+    scores finds the same, ``sigmoid(x) > 0.5`` where ``x > 0`` and ``sigmoid(x) > p`` where ``x > log(p / (1 - p))``, but
+    for scores so close to it that their probability is rounded to it: within 2e-7 of 0 it is 0.5.
 
     Input: float32, any layout or none.
     Output: float32, same layout and shape; 0..1.
     Rounds: in every operation; with ``precision: float64`` once more at the end.
     Source: torch 2.13, torch.sigmoid; for float64 the formula in NumPy.
-    Raises: ContractError where the tensor is not float32.
+    Raises: ContractError where the tensor is not float32. NaN gives NaN, infinities 0 and 1.
     """
 
     operation: ClassVar[str] = "sigmoid"

@@ -9,7 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import TIES, random_scores
 from onnxprep.tensor import Array, Tensor, TensorSpec
+
+_DTYPES = ("float32", "float64")
 
 
 class Threshold(Step):
@@ -32,11 +35,7 @@ class Threshold(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """A bool for every number."""
         (x,) = inputs
-        refuse_unless(
-            x.dtype in ("float32", "float64"), f"does not work on {x.dtype}", expected="float32 or float64", got=x
-        )
-        fits = x.dtype == "float64" or abs(self.value) <= float(np.finfo(np.float32).max)
-        refuse_unless(fits, f"cannot reach {self.value:g}", expected="a threshold within float32", got=x)
+        refuse_unless_reachable(x, self.value)
         return (replace(x, dtype="bool", color=None, range=None),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
@@ -63,3 +62,17 @@ class Threshold(Step):
             for dtype, value in (("float32", 0.3), ("float64", 0.3), ("float32", 0.5)):
                 exact = TensorSpec(dtype, (1, 3, 2), None, None, (value, value))
                 yield Case({"value": value, "compare": compare}, (Sample(exact, seed=2),))
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Scores of any shape; the threshold is one of them."""
+        sample, _ = random_scores(rng, largest, TIES, _DTYPES)
+        value = float(rng.choice(sample.array().ravel()))
+        return Case({"value": value, "compare": str(rng.choice([">", ">="]))}, (sample,))
+
+
+def refuse_unless_reachable(x: TensorSpec, value: float) -> None:
+    """Raises a ContractError where ``x`` is no float, or its dtype does not reach as far as the threshold."""
+    refuse_unless(x.dtype in _DTYPES, f"does not work on {x.dtype}", expected=" or ".join(_DTYPES), got=x)
+    fits = x.dtype == "float64" or abs(value) <= float(np.finfo(np.float32).max)
+    refuse_unless(fits, f"cannot reach {value:g}", expected="a threshold within float32", got=x)

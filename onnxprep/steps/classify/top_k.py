@@ -9,8 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.steps.classify._drawn import TIES, random_scores
 from onnxprep.steps.classify.axis import length, refuse_unless_axis, span_of_indices, with_length
 from onnxprep.tensor import Array, Tensor, TensorSpec
+
+_DTYPES = ("float32", "float64", "int32", "int64")
 
 
 class TopK(Step):
@@ -21,7 +24,8 @@ class TopK(Step):
     Rounds: never.
     Source: NumPy's stable argsort of ``-x``. The order of equal values in torch.topk is unspecified.
     Raises: ContractError where the tensor has another dtype, no such axis or is known to have fewer than ``k`` along it.
-        Where that is not known, running the graph fails in TopK.
+        Where that is not known, running the graph fails in TopK. With NaN among the scores the order is not defined:
+        there are still ``k`` different classes, each with its own score.
     """
 
     operation: ClassVar[str] = "top_k"
@@ -41,8 +45,7 @@ class TopK(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The axis is k long; the range of the indices tells the number of classes."""
         (x,) = inputs
-        known = ("float32", "float64", "int32", "int64")
-        refuse_unless(x.dtype in known, f"does not work on {x.dtype}", expected=", ".join(known), got=x)
+        refuse_unless(x.dtype in _DTYPES, f"does not work on {x.dtype}", expected=", ".join(_DTYPES), got=x)
         refuse_unless_axis(x, self.axis)
         classes = length(x, self.axis)
         enough = not isinstance(classes, int) or classes >= self.k
@@ -85,6 +88,13 @@ class TopK(Step):
         yield Case({"k": 1}, (Sample(TensorSpec("float32", (1, 1), "NC"), seed=3),))
         yield Case({"k": 2, "axis": 1}, (Sample(TensorSpec("float64", (1, 4, 5, 3), "NCHW"), seed=4),))
         yield Case({"k": 9, "axis": 0}, (Sample(TensorSpec("int32", (9,), None, None, (-3.0, 3.0)), seed=5),))
+
+    @classmethod
+    def draw(cls, like: str, rng: np.random.Generator, largest: int) -> Case:  # noqa: ARG003
+        """Scores of any shape and dtype, many of them equal; from one up to all of them."""
+        sample, axis = random_scores(rng, largest, TIES, _DTYPES)
+        classes = int(sample.array().shape[axis])
+        return Case({"axis": axis, "k": int(rng.integers(1, classes + 1))}, (sample,))
 
 
 def _other_axis(x: TensorSpec, axis: int, k: int) -> str:

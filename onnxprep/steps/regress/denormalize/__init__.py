@@ -1,0 +1,1 @@
+"""denormalize: the targets of a regression in their own units, by the arithmetic of each family."""

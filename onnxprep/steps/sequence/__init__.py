@@ -1,0 +1,1 @@
+"""Steps on sequences: what a recognizer of text or speech gives, one answer per step of time."""
