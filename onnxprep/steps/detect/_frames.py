@@ -1,4 +1,4 @@
-"""What scale_boxes is held against: random frames, and how libraries take boxes back through them."""
+"""What scale_boxes and scale_keypoints are held against: random frames, and how libraries go back through them."""
 
 from __future__ import annotations
 
@@ -57,15 +57,9 @@ def letterboxes(seed: int = 0, size: Sequence[int] = (640, 640), *, auto: bool =
 def by_ultralytics(letterbox: Step, boxes: Array, height: int, width: int, *, clip: bool) -> Array:
     """Its scale_boxes; corner by corner, as the x, y of a box with a width, it does not clip."""
     import torch
-    from ultralytics.data.augment import LetterBox
     from ultralytics.utils.ops import scale_boxes
 
-    told = letterbox.to_dict()
-    sides: Any = tuple(told["size"])
-    if told["auto"]:
-        image = np.zeros((height, width, 3), np.uint8)
-        sides = LetterBox(sides, auto=True, stride=told["stride"])(image=image).shape[:2]
-    corners = torch.from_numpy(boxes.copy())
+    sides, corners = letterboxed_sides(letterbox, height, width), torch.from_numpy(boxes.copy())
     if clip:
         return np.asarray(scale_boxes(sides, corners, (height, width)).numpy())
     pairs = torch.cat([corners.reshape(-1, 2), torch.zeros(boxes.size // 2, 2)], 1)
@@ -73,11 +67,22 @@ def by_ultralytics(letterbox: Step, boxes: Array, height: int, width: int, *, cl
     return np.asarray(moved.numpy()).reshape(boxes.shape)
 
 
-def undone(operation: str, boxes: Array, in_size: Array, gain: Array, offset: Array) -> Array:
-    """As the library of the step undoes it, one coordinate after the other."""
-    made = boxes.copy()
+def letterboxed_sides(letterbox: Step, height: int, width: int) -> Any:
+    """Height and width of what Ultralytics' LetterBox makes."""
+    from ultralytics.data.augment import LetterBox
+
+    told = letterbox.to_dict()
+    if not told["auto"]:
+        return tuple(told["size"])
+    image = np.zeros((height, width, 3), np.uint8)
+    return LetterBox(tuple(told["size"]), auto=True, stride=told["stride"])(image=image).shape[:2]
+
+
+def undone(operation: str, x: Array, in_size: Array, gain: Array, offset: Array) -> Array:
+    """As the library of the step undoes it, one coordinate after the other: x, y, x, y of [..., 2] or [..., 4]."""
+    made = x.copy()
     new = np.rint(in_size * gain)
-    for k in range(4):
+    for k in range(x.shape[-1]):
         axis = 1 if k % 2 == 0 else 0
         if operation == "resize":
             made[..., k] *= np.float32(in_size[axis]) / np.float32(new[axis])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import PrivateAttr
 
 from onnxprep.errors import ContractError
-from onnxprep.step import Case, Claim, Frame, Ops, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Step, Value, parameter, refuse_unless
 from onnxprep.steps.detect._frames import by_ultralytics, cases, letterboxes, undone
+from onnxprep.steps.detect._undoing import Undoing, picture
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _AXES = (1, 0, 1, 0)  # x1, y1, x2, y2 along (H, W)
 
 
-class ScaleBoxes(Step):
+class ScaleBoxes(Undoing):
     """Every geometric step from ``frame`` back to the graph's input is undone, the last one first, then clipped.
 
     In float32, each operation rounded: letterbox ``(x - offset) / gain`` (Ultralytics' scale_boxes); resize
@@ -48,26 +48,15 @@ class ScaleBoxes(Step):
     inputs: ClassVar[tuple[str, ...]] = ("boxes",)
     outputs: ClassVar[tuple[str, ...]] = ("boxes",)
 
-    frame: str = parameter("name of the step before the model in whose output the boxes lie", min_length=1)
     coordinates: Literal["pixels", "normalized"] = parameter("unit of the boxes: px, or 0..1 of the frame", "pixels")
-    clip: bool = parameter("whether boxes end at the edges of the picture", True)
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
-    def undoing(self, steps: Sequence[Step]) -> Step:
+    def undoing(self, steps: Sequence[Step]) -> Self:
         """The same, knowing what to undo."""
         if self.coordinates == "normalized" and not (steps and all(step.operation == "resize" for step in steps)):
             named = ", ".join(step.operation for step in steps) or "no resize"
             hint = "`coordinates: pixels`, or the name of the resize before the pad"
             raise ContractError("is no frame of normalized boxes", expected="resizes only", got=named, hint=hint)
-        for step in steps:
-            if step.ways_back and self.like not in step.ways_back:
-                problem = f"leads through a {step.operation}, which releases of its library undo differently"
-                hint = f"`like: {step.ways_back[0]}` is the newest release's way"
-                raise ContractError(problem, expected=f"like: one of {', '.join(step.ways_back)}", hint=hint)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return super().undoing(steps)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Boxes of the same number; where they end is not known."""
@@ -80,16 +69,12 @@ class ScaleBoxes(Step):
     def emit(self, op: Ops, *inputs: Value) -> Value:
         """The undoing of each step, with its own formula; then Max and Min."""
         x, *told = inputs
-        frames = [Frame(*told[k : k + 3]) for k in range(0, len(told), 3)]
+        frames = self.frames(told)
         if not frames:
             return x
-        picture = op.Gather(op.Cast(frames[-1].in_size, to="float32"), op.int64(_AXES))
-        if self.coordinates == "normalized":
-            x = op.Mul(x, picture)
-        else:
-            for step, frame in zip(self._undone, frames, strict=True):
-                x = step.undo(op, x, step.way_back(op, frame, self.like), _AXES)
-        return op.Min(op.Max(x, op.float32(0.0)), picture) if self.clip else x
+        normal = self.coordinates == "normalized"
+        x = op.Mul(x, picture(op, frames, _AXES)) if normal else self.back(op, x, frames, _AXES)
+        return self.clipped(op, x, frames, _AXES)
 
     def oracle(self, *inputs: Tensor) -> Array:
         """Ultralytics where one letterbox is all there is to undo; NumPy in float32 elsewhere."""

@@ -1,0 +1,1 @@
+"""Steps on pictures and depths that a model gives."""

@@ -1,0 +1,1 @@
+"""Steps on maps: one value, class or score per pixel."""

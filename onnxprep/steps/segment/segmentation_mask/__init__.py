@@ -1,0 +1,1 @@
+"""segmentation_mask: the class of every pixel. One module per way to resize."""
