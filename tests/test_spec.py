@@ -114,7 +114,7 @@ def test_a_document_without_the_key_onnxprep_is_none() -> None:
         ("postprocess: [{top_k: {n: 5}}]\n", ""),
         ("postprocess: [{softmax: {axes: 1}}]\n", "did you mean `axis`?"),
         ("postprocess: [{softmax: {precision: float46}}]\n", "did you mean `float64`?"),
-        ("like: torchvision\n", "did you mean `torchvision-v1` or `torchvision-v2`?"),
+        ("like: torchvision-v\n", "did you mean `torchvision-v1` or `torchvision-v2`?"),
         (IMAGE + "preprocess: [{rescale: {like: numppy}}]\n", "did you mean `numpy`?"),
         (IMAGE + "preprocess: [{operation: to_dtype, inputs: [imge], parameters: {dtype: float32}}]\n", "did you mean `image`?"),
         (IMAGE.replace("RGB", "RGBB"), "did you mean `RGB`?"),
