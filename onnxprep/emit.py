@@ -147,8 +147,18 @@ class Emitter:
         # ORT 1.31 fails on an empty condition once the Loop stands in an If that it inlines: always a real constant
         start = self.constant(True, "bool")
         self._append(helper.make_node("Loop", [count.name, start.name], [name], name, body=graph))
-        shape = values[1].spec.shape
-        return Value(name, TensorSpec(values[1].spec.dtype, None if shape is None else (None, *shape)))
+        return _stacked(name, values[1])
+
+    def repeat(self, most: Value, state: Value, body: Callable[[Value], tuple[Value, Value, Value]]) -> Value:
+        """Loop with a state, until ``body`` says so or ``most`` trips are made; the results are stacked."""
+        name = self._name("Loop")
+        trip, going = Value(f"{name}.trip", TensorSpec("int64", ())), Value(f"{name}.going", TensorSpec("bool", ()))
+        own = Value(f"{name}.state", state.spec)
+        graph, values = self._graph(f"{name}.body", [trip, going, own], lambda: list(body(own)))
+        start = self.constant(True, "bool")
+        inputs = [most.name, start.name, state.name]
+        self._append(helper.make_node("Loop", inputs, [f"{name}.last", name], name, body=graph))
+        return _stacked(name, values[2])
 
     def _graph(
         self, name: str, inputs: Sequence[Value], emit: Callable[[], list[Value]]
@@ -223,6 +233,12 @@ class Emitter:
             formal = schema.inputs[min(i, len(schema.inputs) - 1)]
             if value is not None and formal.types and f"tensor({_onnx_name(value.spec.dtype)})" not in formal.types:
                 raise TypeError(f"{node.name}: input {i} may not be {value.spec.dtype} at opset {self.opset}")
+
+
+def _stacked(name: str, result: Value) -> Value:
+    """What a Loop makes of the result of every trip."""
+    shape = result.spec.shape
+    return Value(name, TensorSpec(result.spec.dtype, None if shape is None else (None, *shape)))
 
 
 def _as_value(value: Any) -> Value:

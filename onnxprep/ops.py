@@ -93,3 +93,10 @@ class Ops(Protocol):
     def loop(self, count: Value, body: Callable[[Value], Value]) -> Value:
         """Loop: ``body`` gets the trip number (int64 scalar); the results are stacked along a new first axis."""
         ...
+
+    def repeat(self, most: Value, state: Value, body: Callable[[Value], tuple[Value, Value, Value]]) -> Value:
+        """Loop: ``body`` gets the state and gives whether to go on (bool scalar), the next state and a result.
+
+        At least once, at most ``most`` times; the results are stacked along a new first axis.
+        """
+        ...

@@ -16,7 +16,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, too
@@ -121,7 +121,7 @@ def variants(case: Case, rng: np.random.Generator, largest: int) -> Iterator[tup
             if spec.is_image:
                 height, width = sides.setdefault((spec.dim("H"), spec.dim("W")), random_sides(rng, largest))
                 spec = spec.with_dims(H=height, W=width)
-            made.append(Sample(spec, int(rng.integers(2**31))))
+            made.append(replace(sample, spec=spec, seed=int(rng.integers(2**31))))
         yield tuple(made)
 
 

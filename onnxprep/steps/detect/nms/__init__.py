@@ -1,0 +1,1 @@
+"""nms: keep the best of boxes that overlap, one file per library."""
