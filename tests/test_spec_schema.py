@@ -15,17 +15,18 @@ from hypothesis import given
 
 from onnxprep.errors import OnnxprepError, SpecError, UsageError
 from onnxprep.spec import presets
-from onnxprep.spec.bind import bind_alone
+from onnxprep.spec.bind import Signature, bind, bind_alone
 from onnxprep.spec.document import Spec
 from onnxprep.spec.plan import plan
 from onnxprep.spec.schema import schema
 from onnxprep.step import catalogue
+from onnxprep.tensor import TensorSpec
 
 # presets ----------------------------------------------------------------------------------------------------------
 
 NAMES = (
-    "classifier-only", "clip", "keras-tf", "minimal", "opencv-numpy", "timm-imagenet", "torchvision-imagenet",
-    "torchvision-v2", "vit", "vit-default", "yolov8",
+    "classifier-only", "clip", "detr", "keras-tf", "minimal", "opencv-numpy", "timm-imagenet", "torchvision-imagenet",
+    "torchvision-v2", "vit", "vit-default", "yolov8", "yolov8-detect",
 )  # fmt: skip
 
 
@@ -60,8 +61,26 @@ def test_the_tensors_of_a_preset_fit(preset: Path) -> None:
     (name,) = planned.outputs
     made = planned.values[name]
     assert (made.dtype, made.layout, made.dim("C")) == ("float32", "NHWC" if "keras" in preset.stem else "NCHW", 3)
-    side = {"minimal": None, "yolov8": 640, "opencv-numpy": 256}.get(preset.stem, 224)
+    sides = {"minimal": None, "detr": None, "yolov8": 640, "yolov8-detect": 640, "opencv-numpy": 256}
+    side = sides.get(preset.stem, 224)
     assert (made.dim("H") if side else None, made.dim("W") if side else None) == (side, side)
+
+
+@pytest.mark.parametrize(("name", "tensor", "outputs", "made"), [
+    ("yolov8-detect", "images", {"output0": (1, 84, 8400)}, ["float32[1, 300, 4]", "string[1, 300]", "int64[1] 0..300"]),
+    ("detr", "pixel_values", {"logits": (1, 100, 92), "pred_boxes": (1, 100, 4)}, ["float32[1, 100, 4]", "int64[1, 100] -1..90"]),
+])  # fmt: skip
+def test_the_answers_of_a_preset_fit(
+    tmp_path: Path, name: str, tensor: str, outputs: dict[str, tuple[int, ...]], made: list[str]
+) -> None:
+    (tmp_path / "spec.yaml").write_text(presets.text(name))
+    (tmp_path / "labels.txt").write_text("\n".join(f"thing {k}" for k in range(80)))
+    known = Signature(
+        {tensor: TensorSpec("float32", (1, 3, "H", "W"))},
+        {output: TensorSpec("float32", shape) for output, shape in outputs.items()},
+    )
+    planned = plan(bind(Spec.load(tmp_path / "spec.yaml"), known), known)
+    assert set(made) <= {str(planned.values[output]) for output in planned.outputs}
 
 
 def test_an_unknown_preset_is_a_usage_error() -> None:
