@@ -18,7 +18,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from demo import FOLDER
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import onnxprep
 from onnxprep.cli import main
@@ -38,6 +38,17 @@ STEPS = [
     NORMALIZE,
     "to_layout: {layout: NCHW}",
 ]
+
+BOXED = ["letterbox: {size: 64, like: ultralytics, resize_like: opencv-5}", "rescale", "to_layout: {layout: NCHW}"]
+YOLO = ("decode_boxes: {like: yolov8}", "nms: {like: ultralytics, score_threshold: 0.25, iou_threshold: 0.5}")
+SWAPPED = (
+    "{operation: nms, inputs: [decode_boxes.scores, decode_boxes.boxes], "
+    "parameters: {like: ultralytics, score_threshold: 0.25, iou_threshold: 0.5}}"
+)
+NAMED = (
+    "{operation: labels, inputs: [nms.classes], parameters: {names: [" + ", ".join(f"a{k}" for k in range(80)) + "]}}"
+)
+DETR = "{operation: decode_boxes, inputs: [%s], parameters: {like: transformers-detr}}"
 
 
 def spec(*steps: str, post: tuple[str, ...] = (), head: str = HEAD, tail: str = "") -> str:
@@ -78,6 +89,24 @@ def model_taking(dtype: int, *shape: int | str) -> Callable[[Path], None]:
         x = helper.make_tensor_value_info("pixels", dtype, shape)
         y = helper.make_tensor_value_info("y", dtype, shape)
         graph = helper.make_graph([helper.make_node("Identity", ["pixels"], ["y"])], "g", [x], [y])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, folder / "model.onnx")
+
+    return write
+
+
+def model_giving(**outputs: list[int]) -> Callable[[Path], None]:
+    """pixels [N, 3, 64, 64] -> zeros of these shapes, behind a first axis N."""
+
+    def write(folder: Path) -> None:
+        x = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 3, 64, 64])
+        nodes = [helper.make_node("ReduceSum", ["pixels"], ["sums"], keepdims=0)]
+        for name, shape in outputs.items():
+            zeros = numpy_helper.from_array(np.zeros([1, *shape], np.float32))
+            nodes.append(helper.make_node("Constant", [], [f"{name}.zeros"], value=zeros))
+            nodes.append(helper.make_node("Mul", [f"{name}.zeros", "sums"], [name]))
+        ys = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *shape]) for name, shape in outputs.items()]
+        graph = helper.make_graph(nodes, "g", [x], ys)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.save(model, folder / "model.onnx")
 
@@ -244,6 +273,22 @@ CASES: Mapping[str, Bad] = {
     "a frame that is none": Bad(4, spec=spec(*STEPS, post=("mean_over_crops: {frame: ten_crop}",))),
     "a frame without crops": Bad(4, spec=spec(*STEPS, post=("mean_over_crops: {frame: center_crop}",))),
     "a doubt that is an error when strict": Bad(4, spec=one("rescale", NORMALIZE, NORMALIZE), command=f"{CHECK} --strict"),
+    "a head that is transposed": Bad(4, spec=spec(*BOXED, post=("decode_boxes: {like: yolov8}",)), prepare=model_giving(y=[8400, 84])),
+    "a head of other classes": Bad(4, spec=spec(*BOXED, post=("decode_boxes: {like: yolov8, classes: 91}",)), prepare=model_giving(y=[84, 189])),
+    "a head that needs NMS, taken for one that does not": Bad(4, spec=spec(*BOXED, post=("decode_boxes: {like: yolov10}",)), prepare=model_giving(y=[84, 189])),
+    "boxes and logits swapped": Bad(4, spec=spec(*BOXED, post=(DETR % "boxes, logits",)), prepare=model_giving(logits=[100, 92], boxes=[100, 4])),
+    "a head without its inputs": Bad(3, spec=spec(*BOXED, post=("decode_boxes: {like: transformers-detr}",)), prepare=model_giving(logits=[100, 92], boxes=[100, 4])),
+    "a head without saying which": Bad(3, spec=spec(*BOXED, post=("decode_boxes",)), prepare=model_giving(y=[84, 189])),
+    "NMS without saying whose": Bad(3, spec=spec(*BOXED, post=(*YOLO[:1], "nms: {score_threshold: 0.25, iou_threshold: 0.5}")), prepare=model_giving(y=[84, 189])),
+    "NMS without a threshold": Bad(3, spec=spec(*BOXED, post=(*YOLO[:1], "nms: {like: ultralytics, score_threshold: 0.25}")), prepare=model_giving(y=[84, 189])),
+    "NMS of scores and boxes": Bad(4, spec=spec(*BOXED, post=(*YOLO[:1], SWAPPED)), prepare=model_giving(y=[84, 189])),
+    "boxes in a frame that is none": Bad(4, spec=spec(*BOXED, post=(*YOLO, "scale_boxes: {frame: leterbox, like: ultralytics}")), prepare=model_giving(y=[84, 189])),
+    "boxes in a letterbox, and no release": Bad(4, spec=spec(*BOXED, post=(*YOLO, "scale_boxes: {frame: letterbox}")), prepare=model_giving(y=[84, 189])),
+    "boxes of a mirrored picture": Bad(4, spec=spec(*BOXED[:1], "flip: {direction: horizontal}", *BOXED[1:], post=(*YOLO, "scale_boxes: {frame: to_layout, like: ultralytics}")), prepare=model_giving(y=[84, 189])),
+    "labels of detections without one for nothing": Bad(4, spec=spec(*BOXED, post=(*YOLO, NAMED)), prepare=model_giving(y=[84, 189])),
+    "a mask of one threshold and three maps": Bad(4, spec=spec(*BOXED, post=("segmentation_mask: {threshold: 0.5, like: pillow-13}",)), prepare=model_giving(y=[3, 16, 16])),
+    "a blank that is no class": Bad(4, spec=spec(*BOXED, post=("ctc_greedy: {blank: 9}",)), prepare=model_giving(y=[40, 6])),
+    "one file and three": Bad(2, command="export model.onnx --spec spec.yaml -o out.onnx --split three"),
     "pictures to prove on, and no folder": Bad(2, spec=one("rescale"), command="prove spec.yaml --images nowhere"),
 }  # fmt: skip
 

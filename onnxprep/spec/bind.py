@@ -183,9 +183,9 @@ def _default_outputs(spec: Spec) -> tuple[str, ...]:
 def _check_names(spec: Spec) -> None:
     known = dict.fromkeys([*spec.inputs, *_made(spec.preprocess), *spec.model_outputs])
     known = _follow(spec, "graph", known, "is not a value here")
-    known |= dict.fromkeys(_frames((*spec.preprocess, *spec.postprocess)))
+    frames = _frames((*spec.preprocess, *spec.postprocess))
     for i, name in enumerate(spec.outputs or ()):
-        if name not in known:
+        if name not in known and name not in frames:
             raise _unknown(SpecError, f"{shown(name)} is not a value", f"outputs[{i}]", name, known)
     _follow(spec, "caller", dict.fromkeys(spec.outputs or ()), "is not an output of the graph")
 

@@ -101,7 +101,10 @@ def _default_inputs(entry: Entry, scope: _Scope, first_input: str | None, at: st
         return None if start is None else (start,)
     missing = [port for port in ports if port not in scope.ports]
     if missing:
-        raise SpecError(f"no earlier step has a port `{missing[0]}`", at=f"{at}.inputs", expected=", ".join(ports))
+        hint = f"`inputs` names a value for each of {', '.join(ports)}; what the model gives has the name it has there"
+        raise SpecError(
+            f"no earlier step has a port `{missing[0]}`", at=f"{at}.inputs", expected=", ".join(ports), hint=hint
+        )
     return tuple(scope.ports[port] for port in ports)
 
 
