@@ -65,10 +65,10 @@ def test_readme_commands_run_and_print_what_is_shown(tmp_path: Path) -> None:
     written.mkdir()
     outputs = [run(language, block, copy, written) for language, block in blocks()]
     shown = PRINTED.findall(README.read_text("utf-8"))
-    assert len(shown) == 1
-    assert shown[0] in outputs[0], outputs[0]
-    assert len(outputs) == 2
-    assert "(1, 3, 40, 40)" in outputs[1]
+    assert (len(shown), len(outputs)) == (2, 3)
+    for text, output in zip(shown, outputs, strict=False):
+        assert text in output, output
+    assert "(1, 3, 40, 40)" in outputs[2]
 
 
 def test_the_spec_in_readme_loads(tmp_path: Path) -> None:

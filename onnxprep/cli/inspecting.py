@@ -44,26 +44,46 @@ def inspect_model(model: Path, source: bool, provider: tuple[str, ...], as_json:
     type=FILE,
     help="Write the outputs into this folder: numbers as NAME.npy, texts as NAME.txt. Never over a file that was read.",
 )
+@click.option(
+    "--draw",
+    type=FILE,
+    metavar="PICTURE",
+    help="Write the picture with what was found on it: boxes with label and score, masks in colours. One FILE only.",
+)
+@click.option("--force", is_flag=True, help="Replace what --draw names, if it exists. Never a file that was read.")
 @with_json
-def run(model: Path, inputs: tuple[str, ...], provider: tuple[str, ...], save: Path | None, as_json: bool) -> None:
-    """Run MODEL on pictures or .npy arrays and print its named outputs.
+def run(
+    model: Path,
+    inputs: tuple[str, ...],
+    provider: tuple[str, ...],
+    save: Path | None,
+    draw: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run MODEL on pictures or .npy arrays and print its answers: tables of what was found, and its named outputs.
 
     Every plain FILE is a run of its own; a NAME=FILE is an input of all of them.
     """
+    from onnxprep.runtime.drawing import check_drawing, draw_run
     from onnxprep.runtime.given import GivenFiles
     from onnxprep.runtime.running import as_json_values, run_files, shown
     from onnxprep.runtime.saving import save_arrays
 
     files = GivenFiles(inputs)
+    if draw is not None:
+        check_drawing(draw, model, files.paths, force=force)
     results = run_files(model, files, provider, tell)
     if save is not None:
-        save_arrays([outputs for _, outputs in results], save, model, files.paths)
+        save_arrays([result.outputs for result in results], save, model, files.paths)
+    if draw is not None:
+        draw_run(results, model, draw, force=force)
     if as_json:
-        say_json([{"input": name, "outputs": as_json_values(outputs)} for name, outputs in results])
+        say_json([{"input": result.name, "outputs": as_json_values(result.outputs)} for result in results])
         return
-    for name, outputs in results:
-        say(name)
-        for line in shown(outputs):
+    for result in results:
+        say(result.name)
+        for line in shown(result):
             say(f"  {line}")
 
 

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from onnxprep.runtime.answers import answered
+from onnxprep.runtime.callers import Callers
 from onnxprep.runtime.files import refuse_pipe
 from onnxprep.runtime.given import GivenFiles, contents, decoded_here
 from onnxprep.runtime.pipeline import Pipeline
+from onnxprep.spec.document import Spec
 from onnxprep.tensor import Array, dtype_name
 
 _MANY = 16
-Results = list[tuple[str, dict[str, Array]]]
 
 
-def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Callable[[str], None]) -> Results:
-    """The outputs of every run.
+@dataclass(frozen=True)
+class Run:
+    """What one run was given, and what came out.
+
+    Attributes:
+        name: the files, as they were named.
+        spec: what the model's steps are.
+        given: arrays, and bytes for the caller's steps.
+        outputs: the named outputs.
+    """
+
+    name: str
+    spec: Spec
+    given: Mapping[str, Any]
+    outputs: Mapping[str, Array]
+
+    @property
+    def fed(self) -> Mapping[str, Any]:
+        """What the graph took."""
+        callers = Callers(self.spec)
+        return callers.run(callers.before, self.given)
+
+
+def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Callable[[str], None]) -> list[Run]:
+    """Runs the model on every plain file.
 
     Raises:
         UsageError: a file is not what its input takes.
@@ -29,11 +55,22 @@ def run_files(model: Path, files: GivenFiles, providers: Sequence[str], tell: Ca
     runs = files.runs(pipeline.spec, pipeline.graph_inputs)
     if any(decoded_here(named, pipeline.spec) for run in runs for named in run):
         tell("decoded with Pillow, EXIF orientation not applied; decoding is not part of this spec")
-    return [(", ".join(named.item for named in run), pipeline(**contents(run, pipeline.spec))) for run in runs]
+    given = [(", ".join(named.item for named in run), contents(run, pipeline.spec)) for run in runs]
+    return [Run(name, pipeline.spec, inputs, pipeline(**inputs)) for name, inputs in given]
 
 
-def shown(outputs: Mapping[str, Array]) -> list[str]:
-    """Lines for a person: texts beside the numbers of the same shape, small arrays whole, large ones by their ends."""
+def shown(run: Run) -> list[str]:
+    """Lines for a person: tables of the answers, then the outputs that are part of none."""
+    told = answered(run.spec, run.outputs)
+    lines = []
+    for n, answers in enumerate(told.images):
+        lines += [f"image {n}"] if len(told.images) > 1 else []
+        lines += [line for answer in answers for line in answer.lines]
+    return lines + _arrays(told.rest)
+
+
+def _arrays(outputs: Mapping[str, Array]) -> list[str]:
+    """Texts beside the numbers of the same shape, small arrays whole, large ones by their ends."""
     texts = {name: array for name, array in outputs.items() if dtype_name(array) == "string"}
     lines: list[str] = []
     beside: set[str] = set()
