@@ -57,9 +57,10 @@ def ultralytics(new: tuple[int, int], release: str = "8.4.190", *, scaleup: bool
         gains = gain, gain
         if release == "8.3.253":
             sides = exact
-        elif release == "8.4.190" and scaleup:  # it has no rule for pictures that stay small
+        elif release == "8.4.190":
             sides = max(sides[0], 1), max(sides[1], 1)
-            gains = sides[0] / height, sides[1] / width
+            # it has no rule for pictures that stay small
+            gains = (sides[0] / height, sides[1] / width) if scaleup else gains
         pad = round((new[1] - sides[1]) / 2 - 0.1), round((new[0] - sides[0]) / 2 - 0.1)
         made = boxes.copy()
         for k in range(4):

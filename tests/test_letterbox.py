@@ -1,10 +1,12 @@
-"""Where letterbox puts an image, against Ultralytics' own lines; what a run refuses."""
+"""Where letterbox puts an image, against Ultralytics' own lines and Ultralytics itself; what a run refuses."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
@@ -12,13 +14,14 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from onnx import helper
+from packaging.version import Version
 from steps import build, run, session
 
 from onnxprep.emit import Emitter, type_proto
-from onnxprep.step import Value, catalogue
+from onnxprep.step import Step, Value, catalogue
 from onnxprep.steps.image._letterbox_geometry import LetterboxRule, Placement
 from onnxprep.steps.image.arithmetic import Arithmetic, lengths
-from onnxprep.tensor import TensorSpec
+from onnxprep.tensor import Tensor, TensorSpec
 
 RGB = TensorSpec("uint8", ("N", "H", "W", 3), "NHWC", "RGB", (0.0, 255.0))
 RULES = [
@@ -30,12 +33,12 @@ RULES = [
 
 
 def ultralytics(rule: LetterboxRule, shape: tuple[int, int]) -> list[int]:
-    """Resized H and W, top, left, bottom, right, as ultralytics 8.3 data/augment.py LetterBox writes it."""
+    """Resized H and W, top, left, bottom, right, as ultralytics 8.4.190 data/augment.py LetterBox writes it."""
     new_shape = rule.size
     r = min(new_shape[0] / shape[0], new_shape[1] / shape[1])
     if not rule.scaleup:
         r = min(r, 1.0)
-    new_unpad = round(shape[1] * r), round(shape[0] * r)
+    new_unpad = max(round(shape[1] * r), 1), max(round(shape[0] * r), 1)
     dw, dh = new_shape[1] - new_unpad[0], new_shape[0] - new_unpad[1]
     if rule.auto:
         dw, dh = np.mod(dw, rule.stride), np.mod(dh, rule.stride)
@@ -90,16 +93,40 @@ def test_geometry_in_the_graph_is_that_of_ultralytics(rule: LetterboxRule):
     assert not wrong
 
 
-def test_a_side_that_would_vanish_fails_the_run():
-    step = catalogue()["letterbox"]["ultralytics"].model_validate_json(
-        json.dumps({"like": "ultralytics", "resize_like": "pillow-13", "size": 64})
-    )
-    model = build([step], [RGB])
-    (made,) = run(model, np.zeros((1, 1, 120, 3), np.uint8))
-    assert made.shape == (1, 64, 64, 3)
-    for sides in ((1, 200), (200, 1), (0, 4), (0, 0)):
+def thin(resize_like: str) -> Step:
+    given = {"like": "ultralytics", "resize_like": resize_like, "size": 64}
+    return catalogue()["letterbox"]["ultralytics"].model_validate_json(json.dumps(given))
+
+
+@pytest.mark.parametrize("sides", [(1, 120), (1, 200), (900, 3), (1, 1)])
+def test_of_a_thin_picture_one_pixel_stays(sides: tuple[int, int]):
+    step = thin("pillow-13")
+    picture = np.random.default_rng(0).integers(0, 256, (1, *sides, 3), dtype=np.uint8)
+    (made,) = run(build([step], [RGB]), picture)
+    wanted = step.oracle(Tensor(picture, replace(RGB, shape=picture.shape)))
+    assert made.tobytes() == np.asarray(wanted).tobytes()
+
+
+def test_a_picture_without_pixels_fails_the_run():
+    model = build([thin("pillow-13")], [RGB])
+    for sides in ((0, 4), (4, 0), (0, 0)):
         with pytest.raises(Exception, match="Reshape"):
             run(model, np.zeros((1, *sides, 3), np.uint8))
+
+
+def test_ultralytics_itself_puts_it_there():
+    """Its LetterBox, which calls OpenCV, on the same pictures."""
+    augment = pytest.importorskip("ultralytics.data.augment")
+    cv2 = pytest.importorskip("cv2")
+    if Version(version("ultralytics")) < Version("8.4.124"):
+        pytest.skip("an older release")
+    like = f"opencv-{cv2.__version__.split('.')[0]}"
+    model, rng = build([thin(like)], [RGB]), np.random.default_rng(4)
+    sizes = [(1, 200), (200, 1), (64, 64), *np.exp(rng.uniform(0, 6, (60, 2))).astype(int).tolist()]
+    for height, width in sizes:
+        picture = rng.integers(0, 256, (max(height, 1), max(width, 1), 3), dtype=np.uint8)
+        (made,) = run(model, picture[None])
+        assert made[0].tobytes() == augment.LetterBox((64, 64))(image=picture).tobytes(), (height, width)
 
 
 PROGRAM = """

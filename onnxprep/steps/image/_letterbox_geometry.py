@@ -50,7 +50,7 @@ class LetterboxRule:
         gain = ratios if self.scale_fill else a.least(ratios)
         if not (self.scaleup or self.scale_fill):
             gain = a.Min(gain, np.array([1.0]))
-        resized = size if self.scale_fill else a.integer(a.Round(a.Mul(doubles, gain)))
+        resized = size if self.scale_fill else a.Max(a.integer(a.Round(a.Mul(doubles, gain))), lengths(1))
         missing = a.Sub(size, resized)
         if self.auto:
             missing = a.Mod(missing, lengths(self.stride))

@@ -39,7 +39,7 @@ def letterboxed(
         r = min(new_shape[0] / shape[0], new_shape[1] / shape[1])
         if not scaleup:
             r = min(r, 1.0)
-        new_unpad = round(shape[1] * r), round(shape[0] * r)
+        new_unpad = max(round(shape[1] * r), 1), max(round(shape[0] * r), 1)
         dw, dh = float(new_shape[1] - new_unpad[0]), float(new_shape[0] - new_unpad[1])
         if auto:
             dw, dh = float(np.mod(dw, stride)), float(np.mod(dh, stride))

@@ -45,16 +45,17 @@ class Letterbox(Step):
     """``y[i + top, j + left] = resize(x)[i, j]``, ``fill`` around it.
 
     r = min(h / H, w / W) in float64, at most 1 without scaleup; the image becomes [round(H r), round(W r)], half to
-    even, by the resize of ``resize_like``, or stays as it is where that is its size. d = size - that, with auto
-    d mod stride, with scale_fill 0 and the image becomes the size; top, left = round(d / 2 - 0.1), bottom, right =
-    round(d / 2 + 0.1); without center top = left = 0. CUDA has no Pad for uint8: ONNX Runtime then pads on the CPU.
+    even and 1 at least (early releases fail there), by the resize of ``resize_like``, or stays as it is where that
+    is its size. d = size - that, with auto d mod stride, with scale_fill 0 and the image becomes the size; top, left =
+    round(d / 2 - 0.1), bottom, right = round(d / 2 + 0.1); without center top = left = 0. CUDA has no Pad for uint8:
+    ONNX Runtime then pads on the CPU.
 
     Input: image, uint8.
     Output: uint8, the same layout and colour; H, W = size, with auto at most that.
     Rounds: as the resize does.
-    Source: Ultralytics 8.3, data/augment.py LetterBox; OpenCV 5.0 and 4.14, Pillow 13.0.0.
-    Raises: ContractError where the tensor is no uint8 image, the resize refuses it, or a side would become 0. Where H
-        and W are not known, running the graph fails in the Reshape of this step.
+    Source: Ultralytics 8.3 and 8.4, data/augment.py LetterBox; OpenCV 5.0 and 4.14, Pillow 13.0.0.
+    Raises: ContractError where the tensor is no uint8 image, the resize refuses it, or a side is 0. Where H and W are
+        not known, running the graph fails in the Reshape of this step.
     """
 
     operation: ClassVar[str] = "letterbox"
@@ -110,7 +111,6 @@ class Letterbox(Step):
         else:
             placement = self._rule().place(a, lengths(*known))
             inside = a.two_ints(placement.resized) or (0, 0)
-            refuse_unless(0 not in inside, "would get a side of 0", expected=sides, got=x)
             (y,) = self._resize(inside).infer(x)
             y = x if inside == known else y
             height, width = a.two_ints(placement.border.sides(a, placement.resized)) or (None, None)
@@ -124,10 +124,9 @@ class Letterbox(Step):
         a = Arithmetic(op)
         sides = a.size(x, "HW")
         placement = self._rule().place(a, sides)
-        x = refuse_at_run(op, x, a.Greater(placement.resized, lengths(0)))
-        new = a.Max(placement.resized, lengths(1))  # so that nothing is divided by 0 before that
+        x, new = refuse_at_run(op, x, a.Greater(sides, lengths(0))), placement.resized
         sizes = a.two_ints(new) or (None, None)
-        y = self._resized(op, x, Geometry(sides, new, lengths(0, 0), new), sizes)
+        y = self._resized(op, x, Geometry(a.Max(sides, lengths(1)), new, lengths(0, 0), new), sizes)
         inside = Value(y.name, x.spec.planar().with_dims(H=sizes[0], W=sizes[1]))
         return surround(op, inside, placement.border, "constant", float(self.fill))
 
