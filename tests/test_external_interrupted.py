@@ -147,7 +147,7 @@ main()
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1)]
 )
-@pytest.mark.usefixtures("hang_ups_are_heard")
+@pytest.mark.usefixtures("signals_are_heard")
 def test_an_end_in_the_middle(here: Path, number: signal.Signals, code: int) -> None:
     os.truncate(f"a/{DATA}", LONG)
     before = state(here / "a")

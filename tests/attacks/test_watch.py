@@ -91,7 +91,7 @@ def test_a_loop_without_end_is_ended(work: Path, arguments: list[str]) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.usefixtures("hang_ups_are_heard")
+@pytest.mark.usefixtures("signals_are_heard")
 def test_a_signal_ends_the_child_too(work: Path, number: signal.Signals) -> None:
     arguments = ["export", "model.onnx", "--spec", "spec.yaml", "-o", "out.onnx", "--golden", "x.npy"]
     command = [sys.executable, "-P", "-m", "onnxprep", *arguments, "--timeout", "60"]
