@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import reference_yolo
 from PIL import Image
 
 import onnxprep
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("consumers")  # one npm install
 
 ROOT = Path(__file__).parents[1]
 CONSUMERS = ROOT / "docs" / "consumers"
-DEMO = ROOT / "fixtures" / "demo"
+DEMO, DETECTOR = ROOT / "fixtures" / "demo", ROOT / "fixtures" / "detector"
 PICTURES = sorted((DEMO / "pictures").glob("*.png"))
 SIZES = [(48, 48), (37, 53), (131, 61), (61, 131), (257, 97), (5, 7), (1, 1), (301, 224), (480, 640)]
 """(height, width): both sides odd, one, taller than twice the width, smaller and larger than what the model sees."""
@@ -169,6 +170,28 @@ def test_same_bits_for_real_pictures(consumer: Consumer, model: Path, picture: P
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB"))[None]
     compare(consumer, model, pixels, tmp_path)
+
+
+def test_finds_what_python_finds(consumer: Consumer, tmp_path: Path) -> None:
+    """Boxes, scores, names and counts, bit for bit what Ultralytics makes of what this program's network gave."""
+    spec = (DETECTOR / "spec.yaml").read_text("utf-8")
+    (raw,) = (output.name for output in onnx.load(DETECTOR / "detector.onnx").graph.output)
+    (tmp_path / "spec.yaml").write_text(spec.replace("outputs: [", f"outputs: [{raw}, "), "utf-8")
+    shutil.copy(DETECTOR / "labels.txt", tmp_path)
+    onnxprep.export(DETECTOR / "detector.onnx", tmp_path / "spec.yaml", tmp_path / "model.onnx")
+    names, seen = (DETECTOR / "labels.txt").read_text("utf-8").splitlines(), 0
+    for picture in sorted((DETECTOR / "pictures").glob("*.png")):
+        with Image.open(picture) as image:
+            pixels = np.asarray(image.convert("RGB"))[None]
+        found = consumer.outputs(tmp_path / "model.onnx", pixels, tmp_path)
+        (wanted,) = reference_yolo.postprocess(found[raw], (192, 192), [pixels.shape[1:3]], max_det=50)
+        count = len(wanted)
+        assert found["nms.counts"].tolist() == [count]
+        assert found["scale_boxes"][0, :count].tobytes() == wanted[:, :4].tobytes()
+        assert found["nms.scores"][0, :count].tobytes() == wanted[:, 4].tobytes()
+        assert found["labels"][0].tolist() == [names[int(k)] for k in wanted[:, 5]] + [""] * (50 - count)
+        seen += count
+    assert seen > 9
 
 
 def test_reads_the_spec(consumer: Consumer, model: Path, tmp_path: Path) -> None:
