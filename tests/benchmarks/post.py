@@ -121,39 +121,28 @@ def head(batch: int) -> Any:
 
 
 def detector(setting: Setting, batch: int | str, candidates: int | str) -> Any:
-    """The head as a model's output, a slice and xywh2xyxy, then the steps."""
+    """The head as a model's output, decode_boxes, nms and pack_detections."""
     from onnx import TensorProto, helper
-    from steps import build
 
-    from onnxprep.step import catalogue
-    from onnxprep.tensor import TensorSpec
+    from onnxprep.graph.attach import attach
+    from onnxprep.graph.fit import fit
+    from onnxprep.spec.document import Spec
 
-    options = {"score_threshold": setting.score, "iou_threshold": setting.iou}
-    options |= {"multi_label": setting.multi_label, "class_agnostic": setting.class_agnostic}
-    nms = catalogue()["nms"]["ultralytics"].model_validate({"like": "ultralytics", **options})
-    pack = catalogue()["pack_detections"][""].model_validate({})
-    boxes = TensorSpec("float32", (batch, candidates, 4))
-    model = build([nms, pack], [boxes, TensorSpec("float32", (batch, 80, candidates), None, None, (0.0, 1.0))])
-    half = helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])
-    decode = [helper.make_node("Constant", [], ["half"], value=half)]
-    for number in (0, 1, 2, 4, 84):
-        whole = helper.make_tensor(f"at{number}", TensorProto.INT64, [1], [number])
-        decode.append(helper.make_node("Constant", [], [f"at{number}"], value=whole))
-    for name, start, end in (("xy", 0, 2), ("wh", 2, 4), ("x1", 4, 84)):
-        decode.append(helper.make_node("Slice", ["head", f"at{start}", f"at{end}", "at1"], [name]))
-    decode += [
-        helper.make_node("Mul", ["wh", "half"], ["away"]),
-        helper.make_node("Sub", ["xy", "away"], ["low"]),
-        helper.make_node("Add", ["xy", "away"], ["high"]),
-        helper.make_node("Concat", ["low", "high"], ["corners"], axis=1),
-        helper.make_node("Transpose", ["corners"], ["x0"], perm=[0, 2, 1]),
-    ]
-    nodes = [*decode, *model.graph.node]
-    del model.graph.node[:]
-    del model.graph.input[:]
-    model.graph.node.extend(nodes)
-    model.graph.input.append(helper.make_tensor_value_info("head", TensorProto.FLOAT, [batch, 84, candidates]))
-    return model
+    told = f"score_threshold: {setting.score}, iou_threshold: {setting.iou}, multi_label: {str(setting.multi_label).lower()}"
+    spec = Spec.load(
+        f"""onnxprep: 1
+postprocess:
+  - decode_boxes: {{like: yolov8}}
+  - nms: {{like: ultralytics, {told}, class_agnostic: {str(setting.class_agnostic).lower()}}}
+  - pack_detections: {{layout: fixed}}
+outputs: [pack_detections.detections, pack_detections.counts]
+"""
+    )
+    shape = [batch, 84, candidates]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("head", "output0")]
+    graph = helper.make_graph([helper.make_node("Identity", ["head"], ["output0"])], "g", infos[:1], infos[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return attach(model, fit(spec, model).plan)
 
 
 def detect(batch: int, key: str, threads: int, sides: list[str]) -> dict[str, Any]:
