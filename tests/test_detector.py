@@ -140,6 +140,7 @@ def test_run_says_which_caller_step_it_lacks(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["run", str(with_callers(tmp_path)), str(picture("wide"))])
     assert result.exit_code == 4
     assert result.stderr.startswith("error: draw_boxes: the caller must run `draw_boxes`, and nothing here does\n")
+    assert "from Python, `onnxprep.Pipeline(model, callers=...)`" in result.stderr
 
 
 def test_the_quality_told_is_the_one_measured() -> None:

@@ -12,10 +12,11 @@ from onnxprep.cli import main
 from onnxprep.errors import ContractError
 from onnxprep.graph.fit import fit
 from onnxprep.spec import presets
-from onnxprep.spec.bind import bind_alone
+from onnxprep.spec.bind import bind, bind_alone
 from onnxprep.spec.document import Spec
 from onnxprep.spec.lint import lint
-from onnxprep.spec.plan import plan
+from onnxprep.spec.plan import Signature, plan
+from onnxprep.tensor import TensorSpec
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 REVERSED = {"mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229]}
@@ -145,3 +146,34 @@ def test_a_graph_that_goes_in_a_circle_is_looked_at_once():
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 5])
     model = helper.make_model(helper.make_graph(nodes, "g", [], [y]), opset_imports=[helper.make_opsetid("", 17)])
     assert fit(Spec.load("onnxprep: 1\npostprocess: [softmax]\n"), model).contract.warnings == ()
+
+
+DETR = {"logits": TensorSpec("float32", ("N", 20, 92)), "pred_boxes": TensorSpec("float32", ("N", 20, 4))}
+YOLO = {"output0": TensorSpec("float32", ("N", 84, 8400))}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "like", "coordinates", "told"),
+    [
+        (DETR, "transformers-detr", "normalized", ""),
+        (DETR, "transformers-detr", "pixels", "like transformers-detr are in 0..1: `coordinates: normalized`"),
+        (YOLO, "yolov8", "pixels", ""),
+        (YOLO, "yolov8", "normalized", "like yolov8 are in px: `coordinates: pixels`"),
+    ],
+)
+def test_boxes_of_another_unit_are_doubted(outputs: dict[str, TensorSpec], like: str, coordinates: str, told: str):
+    chosen = {"yolov8": {"nms": {"like": "ultralytics", "score_threshold": 0.25, "iou_threshold": 0.7}}}
+    filtered = {"filter_detections": {"score_threshold": 0.5, "max_detections": 9}}
+    spec = Spec.load({
+        "onnxprep": 1,
+        "inputs": [{"name": "image", "dtype": "uint8", "layout": "NHWC", "color": "RGB", "shape": ["N", "H", "W", 3]}],
+        "preprocess": [RESIZE, {"rescale": {"like": "numpy"}}, {"to_layout": {"layout": "NCHW"}}],
+        "postprocess": [
+            {"operation": "decode_boxes", "inputs": list(outputs), "parameters": {"like": like}},
+            chosen.get(like, filtered),
+            {"scale_boxes": {"frame": "resize", "coordinates": coordinates}},
+        ],
+    })  # fmt: skip
+    signature = Signature({"x": TensorSpec("float32", ("N", 3, 8, 8))}, outputs)
+    found = lint(plan(bind(spec, signature), signature))
+    assert found == ((f"postprocess[2]: boxes of `decode_boxes` {told}",) if told else ())

@@ -115,9 +115,10 @@ def steps(name: str | None, as_json: bool) -> None:
         if as_json:
             say_json(listed)
             return
+        wide = max(len(item["operation"]) for item in listed)
         for item in listed:
             for claim in item["claims"]:
-                say(f"{item['operation']:<16} {claim['like'] or '-':<26} {claim['tolerance']}")
+                say(f"{item['operation']:<{wide}} {claim['like'] or '-':<26} {claim['tolerance']}")
         return
     found = operation(name)
     say_json(found.data) if as_json else say_text(found.text)

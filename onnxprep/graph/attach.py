@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 from onnxprep.emit import Emitter, type_proto
 from onnxprep.errors import ContractError
 from onnxprep.graph import metadata, names
-from onnxprep.graph.fragment import emit_steps
+from onnxprep.graph.fragment import emit_steps, read_by, without_unused
 from onnxprep.graph.guard import guarded, uncertain
 from onnxprep.graph.opset import default_opset, needs, raise_opset
 from onnxprep.graph.signature import described, initialized_names, is_tensor, signature
@@ -57,6 +57,7 @@ def emit(model: ModelProto, plan: Plan, opset: int | None = None) -> Own:
     own.tensors |= {value: own.moved.get(name, name) for value, name in plan.gives.items()}
     emit_side(own, plan, "post")
     give(own, plan)
+    drop_unused(own)
     return own
 
 
@@ -212,6 +213,15 @@ def name_values(own: Own, place: list[NodeProto], pairs: list[tuple[str, str]], 
         node = f"{names.PREFIX}{label}.{k}/Identity_0"
         place.append(helper.make_node("Identity", [own.tensors[value]], [name], node))
     own.tensors |= {value: name for name, value in copied if name == value}
+
+
+def drop_unused(own: Own) -> None:
+    """Drops what nothing reads when all is known: parts of a frame, or what made a port that nobody takes.
+
+    ONNX Runtime warns of such constants, in every program that loads the file.
+    """
+    own.behind = without_unused(own.behind, own.fixed)
+    own.before = without_unused(own.before, {*own.fixed, *read_by(own.behind)})
 
 
 # the graph's frame -------------------------------------------------------------------------------------------------

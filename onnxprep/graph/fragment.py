@@ -67,7 +67,7 @@ def emit_steps(
             if name in published:
                 logical[name] = _leaving(op, lying[name], spec).name
                 kept_tensors.add(logical[name])
-        nodes += _without_unused(op.nodes, kept_tensors)
+        nodes += without_unused(op.nodes, kept_tensors)
     return Fragment(tuple(nodes), {name: logical[name] for name in published}, lying)
 
 
@@ -86,22 +86,22 @@ def _frames(
     return {name: value for name, value in found.items() if name in published}
 
 
-def _without_unused(nodes: Sequence[NodeProto], kept: Collection[str]) -> list[NodeProto]:
+def without_unused(nodes: Sequence[NodeProto], kept: Collection[str]) -> list[NodeProto]:
     """Without what nothing reads: constants that were only looked at, and ports that nobody takes."""
     needed, used = set(kept), []
     for node in reversed(nodes):
         if needed & set(node.output):
-            needed.update(_read([node]))
+            needed.update(read_by([node]))
             used.append(node)
     return used[::-1]
 
 
-def _read(nodes: Iterable[NodeProto]) -> Iterator[str]:
+def read_by(nodes: Iterable[NodeProto]) -> Iterator[str]:
     """The names that the nodes and the graphs inside them read."""
     for node in nodes:
         yield from node.input
         for attribute in node.attribute:
-            yield from _read(attribute.g.node)
+            yield from read_by(attribute.g.node)
 
 
 def _emit(op: Emitter, planned: PlannedStep, lying: Mapping[str, Value]) -> tuple[Value, ...]:

@@ -8,7 +8,7 @@ from onnx import GraphProto, ModelProto, helper
 
 from onnxprep.emit import type_proto
 from onnxprep.errors import ContractError
-from onnxprep.graph.attach import Own, emit_side, name_values
+from onnxprep.graph.attach import Own, drop_unused, emit_side, name_values
 from onnxprep.graph.opset import needs
 from onnxprep.spec.plan import Plan, Side
 
@@ -40,6 +40,7 @@ def side_alone(plan: Plan, side: Side, inputs: Names, outputs: Names) -> ModelPr
     own = Own({value: name for name, value in inputs.items()}, opset)
     emit_side(own, plan, side)
     name_values(own, own.behind, list(outputs.items()), "post.output")
+    drop_unused(own)
     graph = GraphProto(name="onnxprep")
     graph.node.extend([*own.before, *own.behind])
     for place, names in ((graph.input, inputs), (graph.output, outputs)):

@@ -106,6 +106,6 @@ class Callers:
                 f"the caller must run `{entry.operation}`, and nothing here does",
                 at=entry.name,
                 expected=f"callers={{{entry.name!r}: function}}",
-                hint="the spec tracks this step because it cannot be baked into the graph",
+                hint="it cannot be baked into the graph: call the model from Python, `onnxprep.Pipeline(model, callers=...)`",
             )
         return run

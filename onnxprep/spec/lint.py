@@ -145,6 +145,20 @@ def _probabilities(plan: Plan) -> Iterator[str]:
             yield f"{step.path}: `softmax` of what is {span_of(step.given[0])} already: twice?"
 
 
+def _box_unit(plan: Plan) -> Iterator[str]:
+    """Boxes in 0..1 that are taken for pixels, or the other way round: they all end in one corner, or outside."""
+    decoded: dict[str, str] = {}
+    for step in plan.side("post"):
+        own = step.step.like if step.step.operation == "decode_boxes" else ""
+        like = own or decoded.get(step.inputs[0], "")
+        decoded |= dict.fromkeys(step.outputs, like)
+        if step.step.operation != "scale_boxes" or not like:
+            continue
+        unit, wanted = ("0..1", "normalized") if like.startswith("transformers-") else ("px", "pixels")
+        if getattr(step.step, "coordinates", wanted) != wanted:
+            yield f"{step.path}: boxes of `decode_boxes` like {like} are in {unit}: `coordinates: {wanted}`"
+
+
 def is_fraction(tensor: TensorSpec) -> bool:
     """Whether it holds floats of a range that pixels do not have."""
     return "float" in tensor.dtype and tensor.range is not None and tensor.range[1] - tensor.range[0] < _FRACTION
@@ -157,6 +171,7 @@ def span_of(tensor: TensorSpec) -> str:
 
 _RULES: tuple[Callable[[Plan], Iterator[str]], ...] = (
     _undeclared, _wrong_unit, _fused, _twice, _channel_order, _resized_late, _bgr, _cast, _probabilities,
+    _box_unit,
 )  # fmt: skip
 
 

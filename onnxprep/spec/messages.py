@@ -33,6 +33,10 @@ _ELSEWHERE = {
     "mobilenet": "tf", "mobilenet_v2": "tf", "inception_v3": "tf", "xception": "tf", "resnet_v2": "tf", "nasnet": "tf",
     "resnet": "caffe", "resnet50": "caffe", "vgg16": "caffe", "vgg19": "caffe", "densenet": "torch",
     "pillow-11": "pillow-12", "pillow-10": "pillow-12",
+    "yolov9": "yolov8", "yolo11": "yolov8", "yolov11": "yolov8", "yolo12": "yolov8", "yolov12": "yolov8",
+    "yolov5u": "yolov8", "detr": "transformers-detr", "rtdetr": "transformers-rt-detr", "rt-detr": "transformers-rt-detr",
+    "ssd": "torchvision-ssd", "retinanet": "torchvision-retinanet", "non_max_suppression": "nms", "batched_nms": "nms",
+    "conf": "score_threshold", "conf_thres": "score_threshold", "iou": "iou_threshold", "max_det": "max_detections",
 }  # fmt: skip
 """What other libraries call it -> our word."""
 
