@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from onnx import helper
 from packaging.specifiers import SpecifierSet
 
+from onnxprep.cli import main
 from onnxprep.emit import Emitter, type_proto
 from onnxprep.errors import ContractError
 from onnxprep.runtime.session import Session
@@ -237,3 +240,15 @@ def test_every_step_that_moves_pixels_says_so() -> None:
             made = cls.model_validate_json(json.dumps({**cases[0].parameters, "like": like}))
             out = made.infer(*(sample.spec for sample in cases[0].inputs))[0]
             assert (out.dim("H"), out.dim("W")) == (first.dim("H"), first.dim("W")), f"{operation} like {like}"
+
+
+@pytest.mark.parametrize("before", ["[{letterbox: {size: 32, like: ultralytics, resize_like: opencv-5}}]", "[]"])
+def test_a_frame_that_is_none_is_told_without_a_model(before: str, tmp_path: Path) -> None:
+    inputs = "[{name: image, dtype: uint8, layout: NHWC, color: RGB, shape: [N, H, W, 3]}]" if len(before) > 2 else "[]"
+    text = f"onnxprep: 1\ninputs: {inputs}\npreprocess: {before}\n"
+    post = "postprocess: [{operation: scale_boxes, inputs: [b], parameters: {frame: leterbox, like: ultralytics}}]\n"
+    (tmp_path / "spec.yaml").write_text(text + post)
+    for command in ("check", "plan"):
+        told = CliRunner().invoke(main, [command, str(tmp_path / "spec.yaml")])
+        assert (told.exit_code, told.stdout) == (4, "")
+        assert 'postprocess[0].parameters.frame: "leterbox" is no step before the model' in told.stderr

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -156,6 +157,25 @@ def test_boxes_scaled_before_they_are_selected(tmp_path: Path, model: Path) -> N
     assert len(rows) == len(expected("wide")["boxes"])
 
 
+@pytest.mark.parametrize("form", ["xywh", "cxcywh"])
+@pytest.mark.parametrize("layout", ["", "fixed", "variable"])
+def test_boxes_in_another_form_are_the_same_rows(form: str, layout: str, model: Path, tmp_path: Path) -> None:
+    """What COCO's files want, say: tables and drawings show corners all the same."""
+    ways = f"  - convert_boxes: {{in_format: xyxy, out_format: {form}, like: torchvision}}\n"
+    ways += PACK.replace("LAYOUT", layout).replace("scale_boxes", "convert_boxes") if layout else ""
+    outputs = "labels, pack_detections.detections" if layout else "labels, nms.scores, convert_boxes, nms.counts"
+    changes = (
+        ("  - {operation: labels", ways + "  - {operation: labels"),
+        ("labels, nms.scores, scale_boxes, nms.counts", outputs),
+    )
+    other = with_spec(tmp_path, *changes)
+    rows = [row.split() for row in good("run", other, picture("wide"), "--draw", tmp_path / "a.png").splitlines()[1:]]
+    wanted = [row.split() for row in good("run", model, picture("wide")).splitlines()[1:]]
+    assert [row[:2] for row in rows] == [row[:2] for row in wanted]
+    got, corners = (np.array([row[2:] for row in table[1:]], float) for table in (rows, wanted))
+    np.testing.assert_allclose(got, corners, rtol=0, atol=0.11)
+
+
 def test_other_outputs_are_shown_as_before(tmp_path: Path) -> None:
     both = with_spec(tmp_path, ("nms.counts]", "nms.counts, nms.indices, nms.boxes, output0]"))
     lines = [line.strip() for line in good("run", both, picture("wide")).splitlines()]
@@ -188,6 +208,24 @@ def test_a_cycle_in_a_stored_spec_ends() -> None:
     }
     told = answered(Spec.load(document), {"a": np.zeros((1, 2), np.float32)})
     assert (told.images, list(told.rest)) == ((), ["a"])
+
+
+def test_one_long_label_hides_no_other_row(tmp_path: Path) -> None:
+    long = with_spec(tmp_path, (f"{LABELS[0]},", f"{'x' * 5000},"))
+    rows = good("run", long, picture("wide")).splitlines()[2:]
+    scores = [f"{score:.4f}" for score in expected("wide")["scores"]]
+    short = [(row, score) for row, score in zip(rows, scores, strict=True) if "xxx" not in row]
+    assert len(rows) > len(short) > 0
+    assert all(score in row and len(row) < 200 for row, score in short)
+
+
+def test_a_class_beyond_all_numbers_is_no_warning() -> None:
+    text = SPEC.read_text("utf-8").replace("file: labels.txt", f"names: [{', '.join(LABELS)}]")
+    text = text.replace("  - {operation: labels", PACK.replace("LAYOUT", "fixed") + "  - {operation: labels")
+    spec = Spec.load(text.replace("[labels, nms.scores, scale_boxes, nms.counts]", "[pack_detections.detections]"))
+    with warnings.catch_warnings(action="error"):
+        ((found,),) = answered(spec, {"pack_detections.detections": np.full((1, 2, 6), 1e30, np.float32)}).images
+    assert len(found.lines) == 3
 
 
 # drawings -------------------------------------------------------------------------------------------------------------

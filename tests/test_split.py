@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
-from small import SPEC, small
+from PIL import Image
+from small import FED, SPEC, small
 
 import onnxprep
 from onnxprep.cli import main
 from onnxprep.errors import ContractError, OnnxprepError, ParityError, UsageError
+from onnxprep.runtime import parts, split
+from onnxprep.runtime.inspection import inspect
 from onnxprep.runtime.session import Session
 from onnxprep.runtime.split import export_split
 from onnxprep.runtime.verify import verify
@@ -104,6 +109,11 @@ def test_values_pass_between_the_parts_under_their_names(tmp_path: Path) -> None
     assert onnx.load(tmp_path / "three" / "postprocess.onnx").graph.input[0].name == "found"
 
 
+def test_an_output_that_is_the_picture_is_told(tmp_path: Path) -> None:
+    text = DETECTOR.replace("outputs: [scale_boxes,", "outputs: [image, scale_boxes,")
+    assert "output image is the input image" in export_split(detector(tmp_path), text, tmp_path / "three").contract
+
+
 def test_a_side_without_steps_has_no_file(tmp_path: Path) -> None:
     text = "onnxprep: 1\ninputs: []\npostprocess: [softmax, {top_k: {k: 3}}]\n"
     report = export_split(small(tmp_path), text, tmp_path / "two")
@@ -144,6 +154,28 @@ def test_caller_steps_are_told_by_the_part_that_needs_them(tmp_path: Path) -> No
         for side in ("pre", "post")
     ]
     assert ["onnxprep.caller" in found for found in keys] == [False, True]
+    told = ["caller" in inspect(tmp_path / "three" / f"{side}process.onnx") for side in ("pre", "post")]
+    assert told == [False, True]
+
+
+def test_a_part_runs_with_the_callers_of_its_own_side(tmp_path: Path) -> None:
+    decoder = "  - {operation: decode_image, where: caller, inputs: [file], outputs: [image], parameters: {like: pillow-13}}\n"
+    text = DETECTOR.replace("preprocess:\n", f"preprocess:\n{decoder}")
+    drawing = "  - {operation: draw, where: caller, inputs: [scale_boxes], outputs: [drawn]}\n"
+    export_split(detector(tmp_path), text.replace("outputs: [scale", f"{drawing}outputs: [scale"), tmp_path / "three")
+    given = pictures(1, 48, 31)
+    picture = io.BytesIO()
+    Image.fromarray(given["image"][0]).save(picture, "PNG")
+    first = onnxprep.Pipeline(tmp_path / "three" / "preprocess.onnx")
+    last = onnxprep.Pipeline(tmp_path / "three" / "postprocess.onnx", callers={"draw": len})
+    assert first.inputs == ("image", "file")
+    assert "drawn" not in first.outputs
+    made = first(file=picture.getvalue())
+    made["found"] = Session(tmp_path / "three" / "model.onnx").run({"x": made["x"]})["found"]
+    assert last.inputs == ("found", "letterbox.in_size", "letterbox.gain", "letterbox.offset")
+    answer = last(**{name: made[name] for name in last.inputs})
+    assert answer["drawn"] == 1
+    assert answer["scale_boxes"].tobytes() == chained(tmp_path / "three", given)["scale_boxes"].tobytes()
 
 
 def test_a_part_is_no_model(tmp_path: Path) -> None:
@@ -193,3 +225,87 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     ):
         failed = CliRunner().invoke(main, [*command, *wrong])
         assert (failed.exit_code, told in failed.stderr) == (2, True), failed.output
+
+
+def test_names_that_the_one_file_could_not_have(tmp_path: Path) -> None:
+    """An input of the model that stays, and a picture or an answer that is called like it."""
+    model = small(tmp_path, mask=True)
+    taken = "postprocess: [{operation: softmax, outputs: [mask]}]\n"
+    error = refused(model, tmp_path / "three", FED + taken)
+    assert (error.at, error.problem) == ("mask", "is the name of a model input or output that stays as it is")
+    assert not (tmp_path / "three").exists()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_weights_called_like_a_part(tmp_path: Path, force: bool) -> None:
+    model = onnx.load(small(tmp_path))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="preprocess.onnx", size_threshold=0)
+    with pytest.raises(UsageError, match=r"preprocess\.onnx: is the name of the model's external data too"):
+        export_split(tmp_path / "model.onnx", SPEC, tmp_path / "three", force=force)
+    assert not (tmp_path / "three").exists()
+
+
+def test_the_part_of_another_spec_does_not_stay_in_the_chain(tmp_path: Path) -> None:
+    model = small(tmp_path)
+    export_split(model, SPEC, tmp_path / "three")
+    with pytest.raises(UsageError, match=r"preprocess\.onnx: is there, and this spec has no such steps"):
+        export_split(model, "onnxprep: 1\npostprocess: [softmax]\n", tmp_path / "three", force=True)
+    assert sorted(path.name for path in (tmp_path / "three").iterdir()) == ["model.onnx", "preprocess.onnx"]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_interrupted_between_two_names(tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, names = parts.give_name, []
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        names.append(arguments)
+        if len(names) == at:
+            raise KeyboardInterrupt
+        given(*arguments, **named)
+
+    monkeypatch.setattr(parts, "give_name", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_split(detector(tmp_path), DETECTOR, tmp_path / "three")
+    assert not (tmp_path / "three").exists()
+
+
+@pytest.mark.parametrize("foreign", ["node", "initializer", "function"])
+def test_what_was_put_into_a_part_is_noticed(foreign: str, tmp_path: Path) -> None:
+    export_split(detector(tmp_path), DETECTOR, tmp_path / "three")
+    path = tmp_path / "three" / "postprocess.onnx"
+    changed = onnx.load(path)
+    if foreign == "node":
+        changed.graph.node.append(helper.make_node("Neg", ["scale_boxes"], ["worse"], "foreign"))
+        changed.graph.output[0].name = "worse"
+    elif foreign == "initializer":
+        changed.graph.initializer.append(numpy_helper.from_array(np.zeros(2), "foreign"))
+    else:
+        changed.functions.append(helper.make_function("own", "foreign", ["x"], ["x"], [], []))
+    onnx.save(changed, path)
+    with pytest.raises(ParityError, match="foreign: was not made by export"):
+        verify(path)
+
+
+def test_a_model_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(tmp_path)
+    other = model.read_bytes() + b"\0"
+    monkeypatch.setattr(split, "read_bytes", lambda _: other)
+    assert refused(model, tmp_path / "three", SPEC).problem == "changed while it was read"
+    assert not (tmp_path / "three").exists()
+
+
+def test_an_old_model_is_no_matter_for_parts(tmp_path: Path) -> None:
+    """The one file would need another opset; three have each its own."""
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, 8, 8]) for name in ("x", "y")]
+    node = helper.make_node("Upsample", ["x"], ["y"], scales=[1.0, 1.0, 1.0, 1.0])
+    graph = helper.make_graph([node], "g", info[:1], info[1:])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 7)], ir_version=3), tmp_path / "model.onnx"
+    )
+    report = export_split(tmp_path / "model.onnx", SPEC, tmp_path / "three")
+    assert not report.warnings
+    assert chained(tmp_path / "three", pictures(2, 20, 30))["y"].shape == (2, 3, 8, 8)
+
+
+def test_no_folder_has_such_a_name(tmp_path: Path) -> None:
+    assert refused(detector(tmp_path), tmp_path / "a\0b").expected.startswith("a folder")

@@ -91,12 +91,14 @@ def _fitted(spec: Any, model: Path | None, *, strict: bool) -> dict[str, Any]:
 def _alone(spec: Any, *, strict: bool) -> dict[str, Any]:
     from onnxprep.spec.bind import bind_alone
     from onnxprep.spec.lint import lint, refuse_doubts
-    from onnxprep.spec.plan import lines
+    from onnxprep.spec.plan import check_frames, lines
     from onnxprep.spec.plan import plan as plan_of
 
     if not any(entry.where == "graph" for entry in spec.preprocess):
+        check_frames(spec, ())
         return {"plan": [], "warnings": []}
     planned = plan_of(bind_alone(spec))
+    check_frames(spec, planned.steps)
     doubts = lint(planned)
     if strict:
         refuse_doubts(doubts)

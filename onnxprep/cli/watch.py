@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,10 +47,26 @@ class Watched(click.Command):
             return super().invoke(ctx)
         seconds, arguments = ctx.meta["onnxprep.child"]
         what = str(ctx.params.get("model") or ctx.params.get("spec"))
-        return ctx.exit(_run(arguments, seconds, what, ctx.params.get("output")))
+        return ctx.exit(_run(arguments, seconds, what, _written(ctx.params)))
 
 
-def _run(arguments: list[str], seconds: int, what: str, output: Path | None) -> int:
+@dataclass(frozen=True)
+class _Written:
+    """What the command writes by way of drafts beside it: the files, and the folder that it makes for them."""
+
+    files: tuple[Path, ...]
+    folder: Path | None
+
+
+def _written(given: Mapping[str, Any]) -> _Written:
+    folder: Path | None = given.get("split")
+    inside = None if folder is None else folder / "model.onnx"
+    files = (given.get("output"), given.get("draw"), inside)
+    new = folder is not None and not os.path.lexists(folder)
+    return _Written(tuple(file for file in files if file is not None), folder if new else None)
+
+
+def _run(arguments: list[str], seconds: int, what: str, written: _Written) -> int:
     """The exit code of the child, which prints by itself.
 
     Raises:
@@ -63,25 +82,28 @@ def _run(arguments: list[str], seconds: int, what: str, output: Path | None) -> 
             code = child.wait(seconds)
         except subprocess.TimeoutExpired:
             end.hold()
-            _end(child, output)
+            _end(child, written)
             _refuse_slow(what, seconds)
         except BaseException:  # Ctrl-C or a signal, say
-            _end(child, output)
+            _end(child, written)
             raise
         if code < 0 or code > 255:  # a signal; on Windows a status
-            _end(child, output)
+            _end(child, written)
             _refuse_crash(what, code)
         return code
 
 
-def _end(child: subprocess.Popen[bytes], output: Path | None) -> None:
+def _end(child: subprocess.Popen[bytes], written: _Written) -> None:
     """No process stays, and none of its drafts."""
     child.kill()
     child.wait()
-    if output is not None:
+    for out in written.files:
         from onnxprep.runtime.parts import remove_of
 
-        remove_of(child.pid, output)
+        remove_of(child.pid, out)
+    if written.folder is not None:
+        with contextlib.suppress(OSError):  # it was not made, or is not empty
+            written.folder.rmdir()
 
 
 def _refuse_slow(what: str, seconds: int) -> NoReturn:

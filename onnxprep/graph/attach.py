@@ -115,11 +115,15 @@ def _refuse(model: ModelProto, plan: Plan) -> None:
             raise ContractError(
                 "is no output of the model", at=f"model.outputs.{value}", expected=_list(known.outputs), got=name
             )
-    _refuse_taken(model, plan)
+    refuse_taken(model, plan)
 
 
-def _refuse_taken(model: ModelProto, plan: Plan) -> None:
-    """Inputs that stay, and outputs that are no tensors, keep their names: the caller knows them by these."""
+def refuse_taken(model: ModelProto, plan: Plan) -> None:
+    """Inputs that stay, and outputs that are no tensors, keep their names: the caller knows them by these.
+
+    Raises:
+        ContractError: the spec gives such a name to an input or output of its own.
+    """
     initialized = {info.name for info in model.graph.input} - signature(model).inputs.keys()
     stay = {info.name for info in model.graph.input if info.name not in plan.feeds and info.name not in initialized}
     stay |= {info.name for info in (*model.graph.input, *model.graph.output) if not is_tensor(info)}

@@ -27,8 +27,8 @@ class Fitted:
     contract: Contract
 
 
-def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
-    """Joins spec and model on paper.
+def fit(spec: Spec, model: ModelProto, *, strict: bool = False, one_file: bool = True) -> Fitted:
+    """Joins spec and model on paper; with ``one_file`` false their opsets may differ.
 
     Raises:
         SpecError: the document does not hold together.
@@ -42,7 +42,7 @@ def fit(spec: Spec, model: ModelProto, *, strict: bool = False) -> Fitted:
     doubts = (*lint(planned), *_twice(planned, model))
     if strict:
         refuse_doubts(doubts)
-    contract = replace(contract, warnings=contract.warnings + doubts + _too_old(model, planned))
+    contract = replace(contract, warnings=contract.warnings + doubts + (_too_old(model, planned) if one_file else ()))
     return Fitted(bound, bind_symbols(planned, contract.bindings, contract.theirs), contract)
 
 

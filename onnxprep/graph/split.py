@@ -63,6 +63,7 @@ def wiring(plan: Plan, parts: list[Part]) -> list[str]:
             if plan.gives.get(value, name) != name:
                 lines.append(f"the model's {plan.gives[value]} goes into postprocess as {name}")
     lines += [f"output {name} is the model's {plan.gives[name]}" for name in plan.outputs if name in plan.gives]
+    lines += [f"output {name} is the input {name}" for name in plan.outputs if name in plan.inputs]
     return lines
 
 

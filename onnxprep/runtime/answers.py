@@ -14,8 +14,8 @@ from onnxprep.tensor import Array
 
 Outputs = Mapping[str, Array]
 NOTHING = "nothing found"
-_WIDTH, _COLUMN = 24, 8
-"""Characters of the first column and of those behind it."""
+_WIDTH, _WIDEST, _COLUMN = 24, 80, 8
+"""Characters of the first column, at least and with one long name among its rows, and of those behind it."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def answered(spec: Spec, outputs: Outputs) -> Answered:
         found = _rows({part: outputs[name] for part, name in named.items()})
         if found is not None:
             boxes = ways[named["boxes" if "boxes" in found.parts else "detections"]]
-            told.append([_detections(rows, boxes.scaled, _names(ways, named)) for rows in found.images])
+            told.append([_detections(rows, boxes, _names(ways, named)) for rows in found.images])
             used.update(named[part] for part in found.parts)
     for name in _made_by(spec, "segmentation_mask", outputs):
         if outputs[name].ndim == 3 and outputs[name].dtype.kind in "iub" and outputs[name].size:
@@ -130,6 +130,12 @@ class _Way:
     @property
     def scaled(self) -> bool:
         return any(entry.operation == "scale_boxes" for entry in self.steps)
+
+    @property
+    def form(self) -> str:
+        """What four numbers of a box are: xyxy, unless a step made them something else."""
+        made = (entry.step for entry in self.steps if entry.operation == "convert_boxes")
+        return str(getattr(next(made, None), "out_format", "xyxy"))
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,8 @@ def _packed(parts: Mapping[str, Array]) -> _Rows | None:
     if images is None:
         return None
     used = [part for part in ("detections", "counts") if part in parts]
-    told = [{"boxes": rows[:, :4], "scores": rows[:, 4], "classes": rows[:, 5].astype(np.int64)} for rows in images]
+    with np.errstate(invalid="ignore"):  # of a class beyond int64, which a damaged file may hold
+        told = [{"boxes": rows[:, :4], "scores": rows[:, 4], "classes": rows[:, 5].astype(np.int64)} for rows in images]
     labels = parts.get("labels")
     if labels is not None and len(labels) == len(images) and all(len(rows) <= labels.shape[1] for rows in images):
         told = [{**rows, "labels": labels[n, : len(rows["boxes"])]} for n, rows in enumerate(told)]
@@ -249,17 +256,24 @@ def _names(ways: Mapping[str, _Way], named: Mapping[str, str]) -> Sequence[str]:
     return next((tuple(getattr(entry.step, "names", ())) for entry in steps if entry.operation == "labels"), ())
 
 
-def _detections(rows: Mapping[str, Array], scaled: bool, names: Sequence[str]) -> Detections:
+def _detections(rows: Mapping[str, Array], way: _Way, names: Sequence[str]) -> Detections:
     found = []
-    for k, (x1, y1, x2, y2) in enumerate(rows["boxes"].tolist()):
+    for k, four in enumerate(rows["boxes"].tolist()):
         number = int(rows["classes"][k]) if "classes" in rows else None
         label = str(rows["labels"][k]) if "labels" in rows else "" if number is None else str(number)
         if number is None:
             number = names.index(label) if label in names else 0
         score = float(rows["scores"][k]) if "scores" in rows else None
         mask = rows["masks"][k] if "masks" in rows else None
-        found.append(Detection(label, number, score, (x1, y1, x2, y2), mask))
-    return Detections(tuple(found), scaled)
+        found.append(Detection(label, number, score, _corners(four, way.form), mask))
+    return Detections(tuple(found), way.scaled)
+
+
+def _corners(four: Sequence[float], form: str) -> tuple[float, float, float, float]:
+    x, y, x2, y2 = four
+    if form == "cxcywh":
+        return x - x2 / 2, y - y2 / 2, x + x2 / 2, y + y2 / 2
+    return (x, y, x + x2, y + y2) if form == "xywh" else (x, y, x2, y2)
 
 
 # masks ----------------------------------------------------------------------------------------------------------------
@@ -274,6 +288,6 @@ def _made_by(spec: Spec, operation: str, outputs: Outputs) -> list[str]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of equal columns, the first to the left; the last of ``head`` is a remark on all of them."""
     *names, remark = head
-    width = max([_WIDTH, *(len(row[0]) for row in rows)])
+    width = min(max([_WIDTH, *(len(row[0]) for row in rows)]), _WIDEST)
     first, *others = ("  ".join([f"{a:<{width}}", *(f"{cell:>{_COLUMN}}" for cell in b)]) for a, *b in (names, *rows))
     return [f"{first}   {remark}", *(line.rstrip() for line in others)]

@@ -21,7 +21,7 @@ from onnxprep.graph.signature import signature
 from onnxprep.runtime.files import read_model
 from onnxprep.runtime.nodes import refuse_outside
 from onnxprep.runtime.session import full_name
-from onnxprep.runtime.stored import stored_spec
+from onnxprep.runtime.stored import of_part, stored_spec
 from onnxprep.runtime.where import where_steps_run
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
@@ -58,7 +58,7 @@ def inspect(path: Path, providers: Sequence[str] = ()) -> dict[str, Any]:
         "preprocess": [_entry(entry) for entry in spec.preprocess],
         "postprocess": [_entry(entry) for entry in spec.postprocess],
         "outputs": [f"{name}: {tensor}" for name, tensor in described.outputs.items()],
-        "caller": [f"{entry.name} must be run by the caller" for entry in spec.callers],
+        "caller": [f"{entry.name} must be run by the caller" for entry in of_part(spec, stored).callers],
         "golden": _goldens(stored),
         "weights": [
             f"{tensors} tensors in {name}" for name, tensors in Counter(e.path for e in locations(model)).items()

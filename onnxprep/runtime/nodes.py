@@ -13,6 +13,7 @@ from onnxprep.graph.external import tensors_in
 from onnxprep.graph.lengths import inferred
 from onnxprep.graph.lost import LAST
 from onnxprep.graph.metadata import onnxprep_nodes
+from onnxprep.graph.names import is_ours
 from onnxprep.graph.notes import plain
 from onnxprep.runtime import arrays
 
@@ -33,6 +34,20 @@ def refuse_outside(ours: Sequence[NodeProto]) -> None:
     for node in ours:
         if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors_in([node])):
             raise ParityError("keeps its constant in another file", at=node.name, hint=f"{DAMAGED}, and {LAST}")
+
+
+def refuse_more(model: ModelProto) -> None:
+    """A model of our nodes alone holds nothing else.
+
+    Raises:
+        ParityError: something was put in.
+    """
+    found = [node.name or node.op_type for node in model.graph.node if not is_ours(node)]
+    found += [tensor.name for tensor in model.graph.initializer]
+    found += [tensor.values.name for tensor in model.graph.sparse_initializer]
+    found += [function.name for function in model.functions]
+    if found:
+        raise ParityError("was not made by export", at=found[0], hint=DAMAGED)
 
 
 def compared(got: Sequence[NodeProto], again: ModelProto, writer: str) -> str:

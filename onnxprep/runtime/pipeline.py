@@ -17,7 +17,7 @@ from onnxprep.runtime.callers import Callers, Function
 from onnxprep.runtime.files import is_file, read_bytes, read_model
 from onnxprep.runtime.inputs import checked, refuse_unknown
 from onnxprep.runtime.session import Session
-from onnxprep.runtime.stored import stored_spec
+from onnxprep.runtime.stored import of_part, stored_spec
 from onnxprep.runtime.verify import verify as verify_file
 
 
@@ -50,7 +50,7 @@ class Pipeline:
         self._session = _session(self.path, providers, threads)
         if metadata.SPEC not in self._session.metadata and not is_ort_format(read_bytes(self.path)):
             refuse_lost(read_model(self.path)[0], str(path))
-        self.spec = stored_spec(self._session.metadata, str(path))
+        self.spec = of_part(stored_spec(self._session.metadata, str(path)), self._session.metadata)
         self._callers = Callers(self.spec, callers)
         self._callers.check()
 

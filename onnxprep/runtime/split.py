@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
@@ -14,13 +16,14 @@ from onnx import ModelProto
 
 from onnxprep.errors import ContractError, UsageError
 from onnxprep.graph import metadata
+from onnxprep.graph.attach import refuse_taken
 from onnxprep.graph.fit import Fitted, fit
 from onnxprep.graph.seal import SEAL, seal
 from onnxprep.graph.split import Part, split, wiring
 from onnxprep.graph.underlying import Underlying
 from onnxprep.runtime.beside import Placed, place, weights
 from onnxprep.runtime.copying import DraftWithData, Told, check_targets
-from onnxprep.runtime.files import Draft, check_output, read_bytes
+from onnxprep.runtime.files import Draft, check_output, quietly, read_bytes, reason
 from onnxprep.runtime.session import Session
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.spec.document import Spec
@@ -87,13 +90,15 @@ def export_split(
     if below.note:
         hint = "`onnxprep strip` gives the original"
         raise ContractError("has steps already", at=str(source), expected="a model without them", hint=hint)
-    fitted = fit(loaded, below.model, strict=strict)
+    fitted = fit(loaded, below.model, strict=strict, one_file=False)
+    refuse_taken(below.model, fitted.plan)
     parts = split(fitted.plan)
     with contextlib.ExitStack() as made:
         _folder(target, made)
         read = [source, *loaded.read_from, *weights(below.model, source)]
         placed = _targets(source, target, read, parts, below, force=force)
-        _write(source, target, placed, _stored(parts, fitted, below), progress, run=run, force=force)
+        models = _stored(parts, fitted, below)
+        _write(source, target, placed, models, progress, sha256=below.sha256, run=run, force=force)
         made.pop_all()
     report = SplitReport(target, [*lines(fitted.plan)], digest=fitted.spec.digest, weights=placed.lines)
     report.contract = [*fitted.contract.lines, *wiring(fitted.plan, parts)]
@@ -113,18 +118,29 @@ def _folder(target: Path, made: contextlib.ExitStack) -> None:
         return
     try:
         target.mkdir()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         expected = "a folder, or a name for one in a folder that exists"
-        raise UsageError((error.strerror or "cannot be made").lower(), at=str(target), expected=expected) from None
-    made.callback(target.rmdir)
+        raise UsageError(reason(error), at=str(target), expected=expected) from None
+    made.callback(quietly, target.rmdir)
 
 
 def _targets(
     source: Path, target: Path, read: list[Path], parts: list[Part], below: Underlying, *, force: bool
 ) -> Placed:
-    for name in (*(NAMES[part.side] for part in parts), MODEL):
+    written = [NAMES[part.side] for part in parts]
+    for name in (*written, MODEL):
         check_output(target / name, read, force=force)
+    for name in NAMES.values():
+        if name not in written and os.path.lexists(target / name):
+            problem = "is there, and this spec has no such steps: a chain of the folder's files would run it"
+            hint = "remove it, or write to another folder"
+            raise UsageError(problem, at=str(target / name), expected="a folder without it", hint=hint)
     placed = place(below.model, source, target / MODEL)
+    for file in placed.files:
+        if file.target.name in written and file.target.parent == target:
+            raise UsageError(
+                "is the name of the model's external data too", at=str(file.target), expected="data of another name"
+            )
     return check_targets(placed, target / MODEL, read, below.size, force=force)
 
 
@@ -162,11 +178,12 @@ def _write(
     models: Mapping[str, ModelProto],
     progress: Told | None,
     *,
+    sha256: str,
     run: bool,
     force: bool,
 ) -> None:
-    """Drafts, loads, names: the model last."""
-    with contextlib.ExitStack() as stack:
+    """Drafts, loads, names: the model last. What has a new name loses it where a later one cannot be given."""
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as named:
         drafts: list[Draft] = []
         for name, model in models.items():
             draft = stack.enter_context(Draft(target / name, force=force, like=source))
@@ -176,8 +193,15 @@ def _write(
                 Session(model)
         whole = stack.enter_context(DraftWithData(target / MODEL, placed.copies, progress, force=force, like=source))
         whole.copy()
-        whole.write(read_bytes(source))
+        data = read_bytes(source)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise UsageError("changed while it was read", at=str(source), expected="a file that nothing writes to")
+        whole.write(data)
         if run:
             Session(whole.path, called=str(target / MODEL))
-        for draft in [*drafts, whole]:
+        for name, draft in zip((*models, MODEL), [*drafts, whole], strict=True):
+            new = not os.path.lexists(target / name)
             draft.keep()
+            if new:
+                named.callback(quietly, (target / name).unlink)
+        named.pop_all()

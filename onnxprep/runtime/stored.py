@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from onnxprep.errors import ContractError, OnnxprepError, SpecError
 from onnxprep.graph import metadata
@@ -33,3 +34,11 @@ def _json(text: str) -> object:
     if len(text) > MAX_BYTES:
         raise SpecError("is too large", expected=f"at most {MAX_BYTES // 2**20} MB")
     return read_json(text)
+
+
+def of_part(spec: Spec, stored: Mapping[str, str]) -> Spec:
+    """The steps that are in the file: of a part those of its side, so that its callers are its own."""
+    part = stored.get(metadata.PART)
+    if part == "preprocess":
+        return replace(spec, postprocess=())
+    return replace(spec, preprocess=()) if part == "postprocess" else spec

@@ -173,6 +173,7 @@ def _part(source: Path, model: ModelProto, stored: Mapping[str, str], asked: Seq
     """The steps of one side, alone: whether they are there, all of them, and load."""
     if metadata.nodes_digest(model) != stored.get(metadata.NODES):
         raise ParityError("does not match our nodes", at=metadata.NODES, hint=DAMAGED)
+    nodes.refuse_more(model)
     for provider in asked:
         try:
             _whole(source, provider)

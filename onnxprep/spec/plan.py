@@ -109,6 +109,17 @@ def plan(bound: Spec, signature: Signature | None = None) -> Plan:
     return Plan(tuple(steps), values, tuple(bound.inputs), feeds, gives, bound.outputs or (), kept)
 
 
+def check_frames(spec: Spec, before: Sequence[PlannedStep]) -> None:
+    """What can be said without a model: the steps that postprocessing undoes are there, and can be undone.
+
+    Raises:
+        ContractError: the first that is not.
+    """
+    for i, entry in enumerate(spec.postprocess):
+        if entry.where == "graph" and entry.step is not None:
+            _in_frame(entry.step, f"{_SIDES['post']}[{i}]", before)
+
+
 def _walk(
     side: Side, entries: Sequence[Entry], values: dict[str, TensorSpec], before: Sequence[PlannedStep]
 ) -> list[PlannedStep]:

@@ -131,6 +131,25 @@ def test_a_crash_is_an_error(work: Path, tmp_path: Path, how: str, name: str) ->
     assert set(work.iterdir()) == before  # the draft that it left is gone
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_crash_while_parts_are_written(work: Path, tmp_path: Path, there: bool) -> None:
+    """The draft lies in the folder of ``--split``."""
+    make = "os.makedirs('three', exist_ok=True); open('three/.onnxprep.%d.x.part' % os.getpid(), 'w').close()"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, sys\nif '--in-child' in sys.orig_argv:\n    {make}; os.abort()\n"
+    )
+    for path in (work / "model.onnx", work / "spec.yaml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    if there:
+        (tmp_path / "three").mkdir()
+    arguments = ["export", "model.onnx", "--spec", "spec.yaml", "--split", "three", "--timeout", "60"]
+    result = call(*arguments, at=tmp_path, path=tmp_path)
+    assert result.returncode == 4, result.stderr
+    assert (tmp_path / "three").exists() == there
+    assert not list(tmp_path.glob("three/*"))
+    assert not list(tmp_path.glob("three/.*"))
+
+
 def test_what_ends_in_time_is_as_without(work: Path) -> None:
     good = call("verify", "--timeout=100", "--", "exported.onnx", at=work)
     assert (good.returncode, good.stderr) == (0, "")
