@@ -96,6 +96,32 @@ def test_small_heads_are_not_refused(like: str, parameters: dict[str, Any], shap
     assert boxes.shape[2] == 4
 
 
+@pytest.mark.parametrize(("like", "shape"), [("yolov8", (2, 44, 30)), ("yolov5", (2, 30, 45))])
+@pytest.mark.parametrize("declared", [("n", "a", "b"), None])
+def test_fewer_rows_than_classes_fail_where_only_the_run_can_tell(
+    like: str, shape: tuple[int, ...], declared: tuple[Dim, ...] | None
+):
+    """A model of 40 classes where 80 are said: no answer, instead of one of 40."""
+    x = np.zeros(shape, np.float32)
+    for classes, fits in ((40, True), (80, False)):
+        model = build([step("decode_boxes", like, classes=classes)], [TensorSpec("float32", declared)])
+        if fits:
+            assert run(model, x)[1].shape == (2, 40, 30)
+            continue
+        with pytest.raises(Exception, match="Reshape"):
+            run(model, x)
+
+
+def test_a_nan_in_a_heatmap_is_the_point_and_the_score():
+    heatmaps = np.random.default_rng(0).random((1, 3, 9, 20)).astype(np.float32)
+    heatmaps[0, 0, 4, 7] = heatmaps[0, 0, 8, 7] = heatmaps[0, 2, 0, 0] = np.nan
+    for shape in (heatmaps.shape, ("n", "p", "h", "w")):
+        points, scores = run(build([step("keypoints_from_heatmap")], [TensorSpec("float32", shape)]), heatmaps)
+        assert points[0, 0].tolist() == [7, 4]
+        assert points[0, 2].tolist() == [0, 0]
+        assert np.isnan(scores).tolist() == [[True, False, True]]
+
+
 def test_float16_is_told_how_to_go_on():
     with pytest.raises(ContractError) as refused:
         step("decode_boxes", "yolov8").infer(TensorSpec("float16", (1, 84, 8400)))

@@ -393,3 +393,12 @@ def _filtered(threshold: float, *arrays: Array) -> dict[str, Array]:
     specs = [TensorSpec(a.dtype.name, ("N", "K", 4)[: a.ndim]) for a in arrays]
     made = session(build([step], specs)).run(None, {f"x{i}": a for i, a in enumerate(arrays)})
     return dict(zip(step.outputs, made, strict=True))
+
+
+def test_many_detections_of_many_images_are_not_compared_with_every_image() -> None:
+    """Memory grows with the images, not with their square."""
+    given = {"like": "", "score_threshold": 0.5, "max_detections": 3}
+    dtypes = (("float32", ("N", "K", 4)), ("float32", ("N", "K")), ("int64", ("N", "K")))
+    one = catalogue()["filter_detections"][""].model_validate(given)
+    model = build([one], [TensorSpec(dtype, shape) for dtype, shape in dtypes])
+    assert not [node.name for node in model.graph.node if node.op_type == "Equal"]

@@ -118,11 +118,13 @@ def in_fixed_width(
         sources: tensors, and their padding [1, ...].
     """
     k = op.Shape(sources[0][0], start=1, end=2)
-    image = op.Unsqueeze(numbers(op, n), axes=[1])
-    found = op.Unsqueeze(batch, axes=[0])
-    of_image, before = (op.Cast(m, to="int64") for m in (op.Equal(found, image), op.Less(found, image)))
-    counts = op.Min(op.ReduceSum(of_image, axes=[1], keepdims=1), op.int64(width))
-    start = op.ReduceSum(before, axes=[1], keepdims=1)
+    # each has a place of its own: a comparison of all with every image would take N times as much memory
+    longer = op.Add(k, op.int64([1]))
+    marks, ones = op.Expand(op.int64(0), op.Concat(n, longer, axis=0)), op.Expand(op.int64(1), op.Shape(batch))
+    places = op.Concat(op.Unsqueeze(batch, axes=[1]), op.Unsqueeze(place, axes=[1]), axis=1)
+    of_image = op.ReduceSum(op.ScatterND(marks, places, ones), axes=[1], keepdims=1)
+    counts = op.Min(of_image, op.int64(width))
+    start = op.CumSum(of_image, op.int64(0), exclusive=1)
     slot = op.int64([list(range(width))])
     row = op.Where(op.Less(slot, counts), op.Add(start, slot), op.Shape(batch))
     flat = op.Concat(op.Add(op.Mul(batch, k), place), op.Mul(n, k), axis=0)  # the last one is the padding

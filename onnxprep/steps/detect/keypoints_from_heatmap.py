@@ -22,8 +22,8 @@ class KeypointsFromHeatmap(Step):
     Output: keypoints, float32 [N, P, 2], x, y; scores, float32 [N, P], the highest values.
     Rounds: the product with ``stride``, to float32.
     Source: NumPy's argmax, as simple-baselines' get_max_preds uses it, without its zeros where no value is above 0.
-    Raises: ContractError where the tensor is no float32 with four axes, or a heatmap is empty. A NaN counts as the highest
-        value.
+    Raises: ContractError where the tensor is no float32 with four axes, or a heatmap is empty. A NaN counts as infinity,
+        and is then the score.
     """
 
     operation: ClassVar[str] = "keypoints_from_heatmap"
@@ -51,8 +51,9 @@ class KeypointsFromHeatmap(Step):
         kept, w = part(op, shape, 0, 2, 0), part(op, shape, 3, 4, 0)
         cells = op.Mul(part(op, shape, 2, 3, 0), w)
         flat = op.Reshape(x, op.Concat(kept, cells, axis=0))
+        known = op.Where(op.IsNaN(flat), op.float32(float("inf")), flat)  # ArgMax passes over NaN
         # of an empty batch ONNX Runtime 1.31's ArgMax keeps the whole axis: the Slice makes it one long
-        best = part(op, op.ArgMax(flat, axis=2, keepdims=1), 0, 1, 2)
+        best = part(op, op.ArgMax(known, axis=2, keepdims=1), 0, 1, 2)
         scores = op.Squeeze(op.GatherElements(flat, best, axis=2), axes=[2])
         places = op.Cast(op.Concat(op.Mod(best, w), op.Div(best, w), axis=2), to="float32")
         return places if self.stride == 1 else op.Mul(places, op.float32(self.stride)), scores

@@ -65,6 +65,7 @@ def _letterbox(step: Any, h: int, w: int) -> Placed:
     new = (step.size, step.size) if isinstance(step.size, int) else step.size
     r = min(new[0] / h, new[1] / w)
     r = r if step.scaleup else min(r, 1.0)
-    inner = (round(h * r), round(w * r))
-    first = tuple(round((n - i) / 2 - 0.1) if step.center else 0 for n, i in zip(new, inner, strict=True))
-    return Placed(step, (h, w), inner, (first[0], first[1]), new)
+    inner = new if step.scale_fill else (max(round(h * r), 1), max(round(w * r), 1))
+    border = [(n - i) % step.stride if step.auto else n - i for n, i in zip(new, inner, strict=True)]
+    first = tuple(round(d / 2 - 0.1) if step.center else 0 for d in border)
+    return Placed(step, (h, w), inner, (first[0], first[1]), (inner[0] + border[0], inner[1] + border[1]))

@@ -19,7 +19,8 @@ _RANKS = {"protos": 4, "extra": 3, "indices": 2, "boxes": 3}
 _NOTE = (
     "as far as the logits are the same: torch multiplies matrices of less than four rows in another order than ONNX "
     "Runtime, and a logit within 5e-6 of 0 may then end up on its other side (none of 7 million pixels did); small "
-    "outputs torch interpolates in another order, too"
+    "outputs torch interpolates in another order, too. Ultralytics takes every letterbox for one in the middle, scaled up: "
+    "of another one it is undone here as it was made"
 )
 
 

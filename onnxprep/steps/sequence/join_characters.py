@@ -13,7 +13,7 @@ from onnxprep.tensor import Array, Tensor, TensorSpec
 
 _END = 2**31
 _LEVELS = 16
-"""Where the number of ids is not known: text of up to 2**16 of them."""
+"""Where the number of ids is not known: text of less than 2**16 of them."""
 
 
 class JoinCharacters(Step):
@@ -29,7 +29,7 @@ class JoinCharacters(Step):
     Source: Python's str.join, as in PaddleOCR, ppocr/postprocess/rec_postprocess.py.
     Raises: ContractError where the tensor holds no ids, has no axis, or where the number of classes they were found among is
         known and is not the number of characters. Nothing but -1 gives "". An id beyond the characters makes the graph fail
-        in the Gather of this step, more than 65536 ids where their number was not known in its Squeeze.
+        in the Gather of this step, more than 65535 ids where their number was not known in its Squeeze.
     """
 
     operation: ClassVar[str] = "join_characters"

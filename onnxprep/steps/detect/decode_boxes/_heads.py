@@ -52,3 +52,13 @@ def part(op: Ops, x: Value, start: int, end: int | None, axis: int) -> Value:
     end = 2**62 if end is None else end
     piece: Value = op.Slice(x, op.int64([start]), op.int64([end]), op.int64([axis]))
     return piece
+
+
+def scores_of(op: Ops, x: Value, start: int, classes: int | None, *, known: bool) -> Value:
+    """The rows of ``classes`` classes of [N, rows, K] from ``start`` on, or all; a Reshape fails on fewer, unless known."""
+    if classes is None or known:
+        return part(op, x, start, None if classes is None else start + classes, 1)
+    shape = op.Shape(x)
+    wanted = op.Concat(part(op, shape, 0, 1, 0), op.int64([classes]), part(op, shape, 2, 3, 0), axis=0)
+    scores: Value = op.Reshape(part(op, x, start, start + classes, 1), wanted)
+    return scores

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
-from onnxprep.steps.detect.decode_boxes._heads import corners, dims_of, part
+from onnxprep.steps.detect.decode_boxes._heads import corners, dims_of, part, scores_of
 from onnxprep.tensor import Array, Dim, Tensor, TensorSpec
 
 _MOST_COLUMNS = 2048
@@ -30,7 +30,8 @@ class DecodeYolov5(Step):
     Rounds: after every operation, half to even.
     Source: YOLOv5 7.0, utils/general.py non_max_suppression and xywh2xyxy.
     Raises: ContractError where the tensor is no float32 [N, K, 5 + C + E], has fewer columns than ``classes`` needs or
-        lies the other way round. NaN stays where it is; with no candidates (K = 0) everything is empty.
+        lies the other way round; where the columns are not known, running the graph fails on fewer in a Reshape. NaN
+        stays where it is; with no candidates (K = 0) everything is empty.
     """
 
     operation: ClassVar[str] = "decode_boxes"
@@ -80,7 +81,8 @@ class DecodeYolov5(Step):
         boxes = corners(op, part(op, x, 0, 2, 1), part(op, x, 2, 4, 1), axis=1)
         last = None if self.classes is None else 5 + self.classes
         objectness, start = part(op, x, 4, 5, 1), 2**62 if last is None else last
-        scores = op.Mul(part(op, x, 5, last, 1), objectness)
+        known = inputs[0].spec.shape is not None and isinstance(inputs[0].spec.shape[2], int)
+        scores = op.Mul(scores_of(op, x, 5, self.classes, known=known), objectness)
         extra = op.Mul(part(op, x, start, None, 1), objectness)
         return op.Transpose(boxes, perm=(0, 2, 1)), scores, extra
 

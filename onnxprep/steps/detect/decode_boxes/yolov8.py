@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
-from onnxprep.steps.detect.decode_boxes._heads import corners, dims_of, part
+from onnxprep.steps.detect.decode_boxes._heads import corners, dims_of, part, scores_of
 from onnxprep.tensor import Array, Dim, Tensor, TensorSpec
 
 _MOST_EXTRA = 1024
@@ -27,7 +27,8 @@ class DecodeYolov8(Step):
     Rounds: after every operation, half to even.
     Source: Ultralytics 8.4.190, utils/nms.py non_max_suppression and utils/ops.py xywh2xyxy; 8.3.0 has the same.
     Raises: ContractError where the tensor is no float32 [N, 4 + C + E, K], has fewer rows than ``classes`` needs or lies
-        the other way round. NaN stays where it is; with no candidates (K = 0) everything is empty.
+        the other way round; where the rows are not known, running the graph fails on fewer in a Reshape. NaN stays where
+        it is; with no candidates (K = 0) everything is empty.
     """
 
     operation: ClassVar[str] = "decode_boxes"
@@ -73,7 +74,8 @@ class DecodeYolov8(Step):
         boxes = corners(op, part(op, x, 0, 2, 1), part(op, x, 2, 4, 1), axis=1)
         last = None if self.classes is None else 4 + self.classes
         extra = part(op, x, 2**62 if last is None else last, None, 1)
-        return op.Transpose(boxes, perm=(0, 2, 1)), part(op, x, 4, last, 1), extra
+        known = x.spec.shape is not None and isinstance(x.spec.shape[1], int)
+        return op.Transpose(boxes, perm=(0, 2, 1)), scores_of(op, x, 4, self.classes, known=known), extra
 
     def oracle(self, *inputs: Tensor) -> tuple[Array, ...]:
         """As the first lines of non_max_suppression: transposed, then xywh2xyxy."""
