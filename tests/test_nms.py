@@ -402,3 +402,14 @@ def test_many_detections_of_many_images_are_not_compared_with_every_image() -> N
     one = catalogue()["filter_detections"][""].model_validate(given)
     model = build([one], [TensorSpec(dtype, shape) for dtype, shape in dtypes])
     assert not [node.name for node in model.graph.node if node.op_type == "Equal"]
+
+
+@pytest.mark.parametrize("like", sorted({setting.like for setting in SETTINGS}))
+def test_boxes_and_scores_of_other_candidates_fail_the_run(like: str) -> None:
+    step = next(setting for setting in SETTINGS if setting.like == like).step()
+    running = session(build([step], [TensorSpec("float32", ("n", "k", 4)), TensorSpec("float32", ("m", 3, "j"))]))
+    rng = np.random.default_rng(0)
+    assert len(running.run(None, {"x0": rng.random((2, 30, 4), F), "x1": rng.random((2, 3, 30), F)})[0]) == 2
+    for n, k, m, j in ((1, 30, 2, 30), (2, 30, 2, 20), (2, 20, 2, 30)):
+        with pytest.raises(Exception, match="Reshape"):
+            running.run(None, {"x0": rng.random((n, k, 4), F), "x1": rng.random((m, 3, j), F)})

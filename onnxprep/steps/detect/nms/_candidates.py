@@ -45,6 +45,17 @@ class Nms(Step):
         return detections(boxes, scores, (n, self.width), (classes, candidates))
 
 
+def matched(op: Ops, boxes: Value, scores: Value) -> tuple[Value, Value]:
+    """Boxes and scores; where only the run can tell that they are of the same candidates, a Reshape fails on others."""
+    of_boxes, of_scores = (
+        (x.spec.shape or ())[:1] + (x.spec.shape or ())[i : i + 1] for x, i in ((boxes, 1), (scores, 2))
+    )
+    if of_boxes == of_scores and None not in of_boxes:
+        return boxes, scores
+    n, k = op.Shape(scores, start=0, end=1), op.Shape(scores, start=2, end=3)
+    return op.Reshape(boxes, op.Concat(n, k, op.int64([4]), axis=0)), scores
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Boxes [N, k, 4], scores, classes and indices [N, k], best first; ``alive`` [N, k] tells which there are.

@@ -10,7 +10,7 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Value, parameter
 from onnxprep.steps.detect import _samples
 from onnxprep.steps.detect._library import in_ports
-from onnxprep.steps.detect.nms._candidates import Nms, of_best_class
+from onnxprep.steps.detect.nms._candidates import Nms, matched, of_best_class
 from onnxprep.steps.detect.nms._rectangles import greedy, largest_corner, rectangles
 from onnxprep.steps.detect.nms._suppress import detected
 from onnxprep.tensor import Array, Tensor
@@ -31,8 +31,8 @@ class NmsOpencv(Nms):
         and score 0, class and index -1.
     Rounds: rectangles, areas and overlap to float64, the last two subtractions' results and both thresholds to float32.
     Source: OpenCV 5.0, modules/dnn/src/nms.cpp and nms.inl.hpp; core/types.hpp, Rect_ and jaccardDistance.
-    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates. No
-        candidate at all gives counts of 0.
+    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates.
+        Where their numbers are not known, running the graph fails in a Reshape. No candidate at all gives counts of 0.
     """
 
     operation: ClassVar[str] = "nms"
@@ -49,7 +49,7 @@ class NmsOpencv(Nms):
 
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
         """The candidates, sorted; then the best that is left, again and again."""
-        boxes, scores = inputs
+        boxes, scores = matched(op, *inputs)
         found = of_best_class(op, boxes, scores, self.score_threshold, self.top_k or None)
         corner, size = rectangles(op, found.boxes)
         if not self.class_agnostic:

@@ -11,7 +11,7 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Value, parameter
 from onnxprep.steps.detect import _samples
 from onnxprep.steps.detect._library import in_ports
-from onnxprep.steps.detect.nms._candidates import Nms, boxes_passing, of_every_class
+from onnxprep.steps.detect.nms._candidates import Nms, boxes_passing, matched, of_every_class
 from onnxprep.steps.detect.nms._suppress import by_class
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -30,8 +30,8 @@ class NmsTensorflow(Nms):
         and score 0, class and index -1. With ``clip_boxes`` corners are put into 0..1.
     Rounds: areas, IoU and both thresholds, to float32.
     Source: TensorFlow 2.21, core/kernels/image/non_max_suppression_op.cc.
-    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates. No
-        candidate at all gives counts of 0.
+    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates.
+        Where their numbers are not known, running the graph fails in a Reshape. No candidate at all gives counts of 0.
     """
 
     operation: ClassVar[str] = "nms"
@@ -57,7 +57,7 @@ class NmsTensorflow(Nms):
 
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
         """The operator's own classes, and its own arithmetic, which is TensorFlow's."""
-        boxes, scores = inputs
+        boxes, scores = matched(op, *inputs)
         passing = boxes_passing(op, boxes, scores, self.score_threshold, class_first=True)
         found, limit = of_every_class(op, passing, None), float(np.float32(self.iou_threshold))
         most, width = min(self.max_detections_per_class, self.max_detections), self.max_detections

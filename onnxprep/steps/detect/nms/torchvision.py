@@ -18,6 +18,7 @@ from onnxprep.steps.detect.nms._candidates import (
     Nms,
     Passing,
     boxes_passing,
+    matched,
     of_every_class,
 )
 from onnxprep.steps.detect.nms._suppress import by_class, floor32, prepared, together
@@ -42,8 +43,8 @@ class NmsTorchvision(Nms):
     Rounds: moved corners, areas and IoU, to float32; ``score_threshold`` to float32, ``iou_threshold`` not at all.
     Source: torchvision 0.28, ops/boxes.py _batched_nms_coordinate_trick and _batched_nms_vanilla,
         models/detection/ssd.py postprocess_detections.
-    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates. No
-        candidate at all gives counts of 0.
+    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates.
+        Where their numbers are not known, running the graph fails in a Reshape. No candidate at all gives counts of 0.
     """
 
     operation: ClassVar[str] = "nms"
@@ -69,7 +70,7 @@ class NmsTorchvision(Nms):
 
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
         """Boxes that pass for any class, then pairs, sorted, then suppression."""
-        boxes, scores = inputs
+        boxes, scores = matched(op, *inputs)
         passing = boxes_passing(op, boxes, scores, self.score_threshold, class_first=True)
         if self.candidates_per_class is not None:
             passing = _best_of_class(op, passing, self.candidates_per_class)

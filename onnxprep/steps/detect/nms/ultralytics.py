@@ -10,7 +10,7 @@ import numpy as np
 from onnxprep.step import Case, Claim, Ops, Value, parameter
 from onnxprep.steps.detect import _samples
 from onnxprep.steps.detect._library import in_ports
-from onnxprep.steps.detect.nms._candidates import Nms, boxes_passing, of_best_class, of_every_class
+from onnxprep.steps.detect.nms._candidates import Nms, boxes_passing, matched, of_best_class, of_every_class
 from onnxprep.steps.detect.nms._suppress import floor32, together
 from onnxprep.tensor import Array, Tensor
 
@@ -33,8 +33,8 @@ class NmsUltralytics(Nms):
         and score 0, class and index -1.
     Rounds: moved corners, areas and IoU, to float32; ``score_threshold`` to float32, ``iou_threshold`` not at all.
     Source: Ultralytics 8.4.190, utils/nms.py non_max_suppression; torchvision 0.28, ops/nms.
-    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates. No
-        candidate at all gives counts of 0.
+    Raises: ContractError where the tensors are not boxes and scores of equally many images and candidates.
+        Where their numbers are not known, running the graph fails in a Reshape. No candidate at all gives counts of 0.
     """
 
     operation: ClassVar[str] = "nms"
@@ -57,7 +57,7 @@ class NmsUltralytics(Nms):
 
     def emit(self, op: Ops, *inputs: Value) -> tuple[Value, ...]:
         """Few candidates first: TopK of as many as there are, then everything else on these."""
-        boxes, scores = inputs
+        boxes, scores = matched(op, *inputs)
         if self.multi_label:
             passing = boxes_passing(op, boxes, scores, self.score_threshold, class_first=False)
             found = of_every_class(op, passing, self.max_candidates)
