@@ -41,12 +41,12 @@ postprocess:
 """
 NMS = """  - decode_boxes: {like: yolov8}
   - nms: {like: ultralytics, score_threshold: 0.25, iou_threshold: 0.6}
-  - scale_boxes: {frame: letterbox}
+  - scale_boxes: {frame: letterbox, like: ultralytics}
 outputs: [scale_boxes, nms.scores, nms.classes, nms.counts, raw]
 """
 END_TO_END = """  - decode_boxes: {like: yolov10}
   - filter_detections: {score_threshold: 0.25, max_detections: 300, order: given}
-  - scale_boxes: {frame: letterbox}
+  - scale_boxes: {frame: letterbox, like: ultralytics}
 outputs: [scale_boxes, filter_detections.scores, filter_detections.classes, filter_detections.counts, raw]
 """
 THRESHOLD = 0.25
