@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from onnxprep.runtime.raise_opset import Raised, raised
 from onnxprep.runtime.record import record
 from onnxprep.runtime.session import Session
 from onnxprep.runtime.spill import SideFiles, named_files, spill
+from onnxprep.runtime.stored import entries
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.runtime.validate import check_nodes, load
 from onnxprep.spec.document import Spec
@@ -140,7 +140,7 @@ def export(
         own = emit(joined, fitted.plan, body.opset)
     with report.timed("splice"):
         splice(joined, fitted.plan, own)
-    stored = _stored(fitted, joined, undone, below.sha256)
+    stored = entries(fitted.spec, joined, below.sha256, {metadata.UNDO: undone})
     metadata.write(joined, images | stored)
     report.weights, report.sizes = placed.lines, (below.size, 0)
     draft = DraftWithData(target, placed.copies, progress, force=force, like=source)
@@ -175,21 +175,6 @@ def _caller_lines(side: str, entries: Sequence[Entry]) -> list[str]:
         for i, entry in enumerate(entries)
         if entry.where == "caller"
     ]
-
-
-def _stored(fitted: Fitted, joined: ModelProto, undone: str, file_sha256: str) -> dict[str, str]:
-    text, files = fitted.spec.stored()
-    entries = {
-        metadata.SPEC: text,
-        metadata.DIGEST: fitted.spec.digest,
-        metadata.NODES: metadata.nodes_digest(joined),
-        metadata.UNDO: undone,
-        metadata.MODEL_SHA256: file_sha256,
-        metadata.WRITER: f"onnxprep {installed('onnxprep')}",
-    }
-    if fitted.spec.callers:
-        entries[metadata.CALLER] = ",".join(entry.name for entry in fitted.spec.callers)
-    return entries | {metadata.FILE + digest: content for digest, content in files.items()}
 
 
 @dataclass(frozen=True)

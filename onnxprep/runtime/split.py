@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ from onnxprep.runtime.beside import Placed, place, weights
 from onnxprep.runtime.copying import DraftWithData, Told, check_targets
 from onnxprep.runtime.files import Draft, check_output, quietly, read_bytes, reason
 from onnxprep.runtime.session import Session
+from onnxprep.runtime.stored import entries
 from onnxprep.runtime.underlying import read_underlying
 from onnxprep.spec.document import Spec
-from onnxprep.spec.entry import Entry
 from onnxprep.spec.plan import lines
 
 NAMES = {"pre": "preprocess.onnx", "post": "postprocess.onnx"}
@@ -146,29 +145,13 @@ def _targets(
 
 def _stored(parts: list[Part], fitted: Fitted, below: Underlying) -> dict[str, ModelProto]:
     """The models of our own, with the spec and which part of it they are."""
-    text, files = fitted.spec.stored()
     models = {}
     for part in parts:
-        entries = {
-            metadata.SPEC: text,
-            metadata.DIGEST: fitted.spec.digest,
-            metadata.NODES: metadata.nodes_digest(part.model),
-            metadata.MODEL_SHA256: below.sha256,
-            metadata.WRITER: f"onnxprep {installed('onnxprep')}",
-            metadata.PART: f"{part.side}process",
-            **{metadata.FILE + digest: content for digest, content in files.items()},
-        }
-        callers = _callers(fitted.spec.preprocess if part.side == "pre" else fitted.spec.postprocess)
-        if callers:
-            entries[metadata.CALLER] = callers
-        metadata.write(part.model, {**entries, SEAL: seal(entries)})
+        made = entries(fitted.spec, part.model, below.sha256, {metadata.PART: f"{part.side}process"})
+        metadata.write(part.model, {**made, SEAL: seal(made)})
         onnx.checker.check_model(part.model)
         models[NAMES[part.side]] = part.model
     return models
-
-
-def _callers(entries: tuple[Entry, ...]) -> str:
-    return ",".join(entry.name for entry in entries if entry.where == "caller")
 
 
 def _write(

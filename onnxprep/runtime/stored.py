@@ -1,12 +1,15 @@
-"""The spec in a model's metadata: JSON and nothing else, so that no text in a model can name a file."""
+"""The spec in a model's metadata, in and out: JSON and nothing else, so that no text in a model can name a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from onnx import ModelProto
+
 from onnxprep.errors import ContractError, OnnxprepError, SpecError
 from onnxprep.graph import metadata
+from onnxprep.runtime.nodes import own_writer
 from onnxprep.spec.document import Spec, parse
 from onnxprep.spec.files import LinesOf
 from onnxprep.spec.reading import MAX_BYTES, read_json
@@ -42,3 +45,27 @@ def of_part(spec: Spec, stored: Mapping[str, str]) -> Spec:
     if part == "preprocess":
         return replace(spec, postprocess=())
     return replace(spec, preprocess=()) if part == "postprocess" else spec
+
+
+def entries(spec: Spec, model: ModelProto, file_sha256: str, own: Mapping[str, str]) -> dict[str, str]:
+    """What a file with steps carries about them; of a part, which ``own`` tells, the callers are those of its side.
+
+    Args:
+        spec: the whole, joined to the model.
+        model: holds our nodes.
+        file_sha256: of the user's file.
+        own: the keys that this kind of file has besides.
+    """
+    text, files = spec.stored()
+    made = {
+        metadata.SPEC: text,
+        metadata.DIGEST: spec.digest,
+        metadata.NODES: metadata.nodes_digest(model),
+        **own,
+        metadata.MODEL_SHA256: file_sha256,
+        metadata.WRITER: own_writer(),
+    }
+    callers = of_part(spec, own).callers
+    if callers:
+        made[metadata.CALLER] = ",".join(entry.name for entry in callers)
+    return made | {metadata.FILE + digest: content for digest, content in files.items()}
