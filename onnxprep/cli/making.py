@@ -65,9 +65,10 @@ def export(
 
     Weights in files of their own are referred to where they lie; to another folder they are copied.
     """
-    if (output is None) == (split is None):
-        raise click.UsageError("Give one of -o OUTPUT and --split DIR.")
-    if split is not None:
+    one = click.UsageError("Give one of -o OUTPUT and --split DIR.")
+    if output is None:
+        if split is None:
+            raise one
         for_one_file = {
             "--golden": golden, "--expect": expect, "--provider": provider, "--upgrade-opset": upgrade_opset, "--stack": stack,
         }  # fmt: skip
@@ -76,6 +77,8 @@ def export(
                 raise click.UsageError(f"{option} is for one file, and --split writes three.")
         _split(model, spec, split, run=not no_run, strict=strict, force=force, as_json=as_json)
         return
+    if split is not None:
+        raise one
     start = time.perf_counter()
     from onnxprep.runtime.export import export as export_model
     from onnxprep.runtime.given import GivenFiles
@@ -85,7 +88,7 @@ def export(
         report = export_model(
             model,
             spec,
-            output,  # type: ignore[arg-type]  # one of the two is given
+            output,
             goldens=GivenFiles(golden),
             expect=named_files(expect, "--expect"),
             providers=provider,
