@@ -51,6 +51,11 @@ FRAME = ("in_size", "gain", "offset")
 FRAME_SPECS = (TensorSpec("int64", (2,)), TensorSpec("float64", (2,)), TensorSpec("int64", (2,)))
 
 
+def frame_values(name: str) -> tuple[str, ...]:
+    """What the values of the frame of a step of this name are called."""
+    return tuple(f"{name}.{part}" for part in FRAME)
+
+
 class Ops(Protocol):
     """What a step emits into. ``op.Add(a, b)`` adds a node at the model's opset and returns its typed output.
 

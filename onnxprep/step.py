@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from onnxprep.errors import ContractError
-from onnxprep.ops import FRAME, FRAME_SPECS, Frame, Ops, Value, Window
+from onnxprep.ops import FRAME, FRAME_SPECS, Frame, Ops, Value, Window, frame_values
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 __all__ = [
@@ -36,9 +36,11 @@ __all__ = [
     "Window",
     "catalogue",
     "collect",
+    "frame_values",
     "parameter",
     "random_sides",
     "refuse_unless",
+    "refuse_unless_float32",
     "wrong",
 ]
 
@@ -151,6 +153,8 @@ class Step(BaseModel):
 
     like: str = Field(default="", exclude=True)
 
+    _undone: tuple[Step, ...] = PrivateAttr(())
+
     @property
     def needed_opset(self) -> int:
         """Lowest ai.onnx opset for these very parameters."""
@@ -170,6 +174,12 @@ class Step(BaseModel):
         ``emit`` then gets, behind its own inputs, in_size, gain and offset of each of them.
         """
         return None
+
+    def knowing(self, undone: Sequence[Step]) -> Self:
+        """The same, with the steps that it undoes in ``_undone``: what ``undoing`` gives once it has nothing against them."""
+        copy = self.model_copy()
+        copy._undone = tuple(undone)  # noqa: SLF001  # of the same class
+        return copy
 
     @classmethod
     def tells_frame(cls) -> bool:
@@ -299,6 +309,12 @@ def refuse_unless(fits: bool, problem: str, *, expected: str, got: TensorSpec, h
     """Raises a ContractError that shows the tensor, unless ``fits``."""
     if not fits:
         raise ContractError(problem, expected=expected, got=str(got), hint=hint)
+
+
+def refuse_unless_float32(x: TensorSpec) -> None:
+    """Raises a ContractError for another dtype."""
+    hint = "put `to_dtype: {dtype: float32}` before it"
+    refuse_unless(x.dtype == "float32", "needs float32", expected="float32", got=x, hint=hint)
 
 
 Catalogue = Mapping[str, Mapping[str, type[Step]]]

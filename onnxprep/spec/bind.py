@@ -10,7 +10,7 @@ from onnxprep.spec import fields
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry, Where
 from onnxprep.spec.messages import did_you_mean, listed, shown
-from onnxprep.step import FRAME
+from onnxprep.step import frame_values
 from onnxprep.tensor import TensorSpec
 
 
@@ -72,7 +72,7 @@ def _made(entries: Iterable[Entry]) -> list[str]:
 def _frames(entries: Iterable[Entry]) -> list[str]:
     """What geometric steps publish of where they put the image."""
     steps = [(entry.name, entry.step) for entry in graph_steps(entries)]
-    return [f"{name}.{part}" for name, step in steps if step is not None and step.tells_frame() for part in FRAME]
+    return [value for name, step in steps if step is not None and step.tells_frame() for value in frame_values(name)]
 
 
 def _consumed(entries: Iterable[Entry]) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from onnxprep.errors import SpecError
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, listed, shown
-from onnxprep.step import FRAME
+from onnxprep.step import frame_values
 
 
 @dataclass
@@ -42,7 +42,7 @@ def resolve(
         from_model: names the spec gives to model outputs.
     """
     named = _step_names([*preprocess, *postprocess], {*inputs, *from_model})
-    frames = frozenset(f"{entry.name}.{part}" for entry in named if entry.where == "graph" for part in FRAME)
+    frames = frozenset(value for entry in named if entry.where == "graph" for value in frame_values(entry.name))
     scope = _Scope(reserved=frames)
     for i, name in enumerate(inputs):
         scope.take(name, f"inputs[{i}].name")

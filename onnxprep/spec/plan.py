@@ -12,7 +12,7 @@ from onnxprep.spec.bind import Signature
 from onnxprep.spec.document import Spec
 from onnxprep.spec.entry import Entry
 from onnxprep.spec.messages import did_you_mean, listed, shown
-from onnxprep.step import FRAME, FRAME_SPECS, Step, catalogue
+from onnxprep.step import FRAME_SPECS, Step, catalogue, frame_values
 from onnxprep.tensor import TensorSpec
 
 __all__ = ["Plan", "PlannedStep", "Side", "Signature", "Values", "inferred", "lines", "plan"]
@@ -47,7 +47,7 @@ class PlannedStep:
     @property
     def frame(self) -> tuple[str, ...]:
         """The values that tell where a geometric step has put the image."""
-        return tuple(f"{self.name}.{part}" for part in FRAME) if self.step.tells_frame() else ()
+        return frame_values(self.name) if self.step.tells_frame() else ()
 
     @property
     def prefix(self) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from onnxprep.step import Case, Claim, Ops, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless_float32
 from onnxprep.steps.classify._drawn import EXTREME, Span, random_scores
+from onnxprep.steps.classify.axis import refuse_unless_axis
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
 
@@ -42,13 +44,7 @@ class Probabilities(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The range is that of the function; probabilities are no colours."""
         (x,) = inputs
-        refuse_unless(
-            x.dtype == "float32",
-            "needs float32",
-            expected="float32",
-            got=x,
-            hint="put `to_dtype: {dtype: float32}` before it",
-        )
+        refuse_unless_float32(x)
         return (replace(x, color=None, range=self.span),)
 
     def emit(self, op: Ops, *inputs: Value) -> Value:
@@ -92,3 +88,27 @@ class Probabilities(Step):
         if rng.random() < 0.5:
             parameters["temperature"] = float(np.exp(rng.uniform(-1, 3)))
         return Case(parameters, (sample,))
+
+
+class OfClasses(Probabilities):
+    """The base of those that look at all classes together."""
+
+    axis: int = parameter("axis of the classes; negative counts from the last", -1)
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        """As all, where there is such an axis."""
+        told = super().infer(*inputs)
+        refuse_unless_axis(inputs[0], self.axis)
+        return told
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """Few and many classes, large scores, an axis in the middle, one class, a temperature."""
+        for precision in ("float32", "float64"):
+            for classes, span in ((10, None), (1000, (-30.0, 30.0)), (1, None)):
+                scores = TensorSpec("float32", (2, classes), "NC", None, span)
+                yield Case({"precision": precision}, (Sample(scores, seed=classes),))
+            yield Case({"axis": 1, "precision": precision}, (Sample(TensorSpec("float32", (2, 5, 3, 4), "NCHW"), 4),))
+            warm = Sample(TensorSpec("float32", (3, 20), "NC", None, (-9.0, 9.0)), 6)
+            yield Case({"precision": precision, "temperature": 1.7}, (warm,))
+        yield Case({"axis": 0}, (Sample(TensorSpec("float32", (7,)), seed=5),))

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless_float32
 from onnxprep.steps.classify._drawn import EXTREME, random_scores
 from onnxprep.steps.classify.axis import refuse_unless_axis
 from onnxprep.tensor import Array, Tensor, TensorSpec
@@ -38,13 +38,7 @@ class L2Normalize(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """No element is longer than its vector."""
         (x,) = inputs
-        refuse_unless(
-            x.dtype == "float32",
-            "needs float32",
-            expected="float32",
-            got=x,
-            hint="put `to_dtype: {dtype: float32}` before it",
-        )
+        refuse_unless_float32(x)
         refuse_unless_axis(x, self.axis)
         return (replace(x, color=None, range=(-1.0, 1.0)),)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Value, parameter
-from onnxprep.steps.classify._probabilities import Probabilities
-from onnxprep.steps.classify.axis import refuse_unless_axis
-from onnxprep.tensor import Array, TensorSpec
+from onnxprep.step import Claim, Ops, Value
+from onnxprep.steps.classify._probabilities import OfClasses
+from onnxprep.tensor import Array
 
 
-class Softmax(Probabilities):
+class Softmax(OfClasses):
     """``y = exp(x / t - max(x / t)) / sum(exp(x / t - max(x / t)))`` along an axis.
 
     In float32 no two libraries agree in the last bits: exp and the order of the sum are their own. In float64, rounded
@@ -39,14 +37,6 @@ class Softmax(Probabilities):
     }
     formula: ClassVar[str] = "exp(x - max) / sum(exp(x - max)) in float64"
 
-    axis: int = parameter("axis of the classes; negative counts from the last", -1)
-
-    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
-        """As all, where there is such an axis."""
-        told = super().infer(*inputs)
-        refuse_unless_axis(inputs[0], self.axis)
-        return told
-
     def applied(self, op: Ops, x: Value) -> Value:
         """Softmax."""
         y: Value = op.Softmax(x, axis=self.axis)
@@ -60,15 +50,3 @@ class Softmax(Probabilities):
     def in_torch(self, x: Any) -> Any:
         """torch.softmax."""
         return x.softmax(self.axis)
-
-    @classmethod
-    def cases(cls) -> Iterator[Case]:
-        """Few and many classes, large scores, an axis in the middle, one class, a temperature."""
-        for precision in ("float32", "float64"):
-            for classes, span in ((10, None), (1000, (-30.0, 30.0)), (1, None)):
-                scores = TensorSpec("float32", (2, classes), "NC", None, span)
-                yield Case({"precision": precision}, (Sample(scores, seed=classes),))
-            yield Case({"axis": 1, "precision": precision}, (Sample(TensorSpec("float32", (2, 5, 3, 4), "NCHW"), 4),))
-            warm = Sample(TensorSpec("float32", (3, 20), "NC", None, (-9.0, 9.0)), 6)
-            yield Case({"precision": precision, "temperature": 1.7}, (warm,))
-        yield Case({"axis": 0}, (Sample(TensorSpec("float32", (7,)), seed=5),))

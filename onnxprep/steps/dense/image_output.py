@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from onnxprep.errors import ContractError
 from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, catalogue, parameter, random_sides, refuse_unless
@@ -48,8 +48,6 @@ class ImageOutput(Step):
         "with `frame`: how many times as long the sides of the output are as those of the model's input", 1
     )
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
     def promise(self) -> Claim:
         """By the rounding."""
         return _CLAIMS[self.rounding]
@@ -60,9 +58,7 @@ class ImageOutput(Step):
         if not steps or not set(operations) <= set(_PADS):
             got, hint = ", ".join(operations) or "no such step", "a picture is not resized here, only cut"
             raise ContractError("is no frame of pads", expected=", ".join(_PADS), got=got, hint=hint)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return self.knowing(steps)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """Bytes, channels last."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import PrivateAttr
-
 from onnxprep.errors import ContractError
 from onnxprep.step import Frame, Ops, Step, Value, parameter
 
@@ -17,8 +15,6 @@ class Undoing(Step):
     frame: str = parameter("name of the step before the model in whose output they lie", min_length=1)
     clip: bool = parameter("whether they end at the edges of the picture", True)
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
     def undoing(self, steps: Sequence[Step]) -> Self:
         """The same, knowing what to undo."""
         for step in steps:
@@ -27,9 +23,7 @@ class Undoing(Step):
                 problem = f"leads through a {step.operation}, which releases of its library undo differently"
                 hint = f"`like: {ways[0]}` is the newest release's way"
                 raise ContractError(problem, expected=f"like: {' or '.join(ways)}", hint=hint)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return self.knowing(steps)
 
     @staticmethod
     def frames(told: Sequence[Value]) -> list[Frame]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import PrivateAttr, model_validator
+from pydantic import model_validator
 
 from onnxprep.errors import ContractError
 from onnxprep.step import Case, Claim, Ops, Step, Value, parameter, refuse_unless, wrong
@@ -59,8 +59,6 @@ class InstanceMasks(Step):
         "all: a mask for every row of the boxes; found: as many as the image with most detections needs", "all"
     )
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
     @model_validator(mode="after")
     def _framed(self) -> Self:
         if (self.frame is not None) != (self.resolution == "picture"):
@@ -76,9 +74,7 @@ class InstanceMasks(Step):
         if operations != ["letterbox"]:
             got = ", ".join(operations) or "no such step"
             raise ContractError("is no frame of a letterbox alone", expected="letterbox", got=got)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return self.knowing(steps)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """As many masks as boxes, or fewer."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless
+from onnxprep.step import Case, Claim, Ops, Sample, Step, Value, parameter, refuse_unless, refuse_unless_float32
 from onnxprep.steps.sequence._best import best_class
 from onnxprep.tensor import Array, Tensor, TensorSpec
 
@@ -46,13 +46,7 @@ class CtcGreedy(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """As many ids as steps of time; their range tells the number of classes."""
         (x,) = inputs
-        refuse_unless(
-            x.dtype == "float32",
-            "needs float32",
-            expected="float32",
-            got=x,
-            hint="put `to_dtype: {dtype: float32}` before it",
-        )
+        refuse_unless_float32(x)
         expected = f"[{', '.join(self.axes)}]"
         refuse_unless(x.rank in (None, 3) and not x.is_image, "needs batch, time and classes", expected=expected, got=x)
         batch, time, classes = self._dims(x)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import PrivateAttr, model_validator
+from pydantic import model_validator
 
 from onnxprep.errors import ContractError
 from onnxprep.step import Case, Ops, Sample, Step, Value, catalogue, parameter, random_sides, refuse_unless, wrong
@@ -40,8 +40,6 @@ class Depth(Step):
     )
     normalize: bool = parameter("whether bytes come out: 0 the least value of each map, 255 the largest", False)
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if (self.frame is None) == (self.size is None):
@@ -60,9 +58,7 @@ class Depth(Step):
         if not steps or not set(operations) <= set(self.undoes):
             got, hint = ", ".join(operations) or "no such step", "what a crop has cut off has no depth"
             raise ContractError("is no frame of a depth", expected=", ".join(self.undoes), got=got, hint=hint)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return self.knowing(steps)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """One value per pixel."""

@@ -53,7 +53,8 @@ class DecodeSsd(Step):
             ">=0.19",
             "SSD.postprocess_detections before it selects",
             absolute=5e-4,
-            note="px of boxes, through exp: 3.1e-5 at most on 300 x 300 px, 4.9e-4 on 4000 x 4000, which is where the claim ends; scores are within 1e-6, anchors equal",
+            note="px of boxes, through exp: 3.1e-5 at most on 300 x 300 px, 4.9e-4 on 4000 x 4000, which is where the claim "
+            "ends; scores are within 1e-6, anchors equal",
         )
     }
     inputs: ClassVar[tuple[str, ...]] = ("bbox_regression", "cls_logits")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationInfo
 
-from onnxprep.step import Case, Sample, Step, refuse_unless, wrong
+from onnxprep.step import Case, Sample, Step, refuse_unless, refuse_unless_float32, wrong
 from onnxprep.tensor import Array, TensorSpec
 
 
@@ -30,13 +30,7 @@ class Targets(Step):
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """The same tensor; its range is not known."""
         (x,) = inputs
-        refuse_unless(
-            x.dtype == "float32",
-            "needs float32",
-            expected="float32",
-            got=x,
-            hint="put `to_dtype: {dtype: float32}` before it",
-        )
+        refuse_unless_float32(x)
         given = len(self.numbers()[0])
         refuse_unless(
             x.layout == x.planar().layout, "has its targets on another axis", expected="targets on the last", got=x

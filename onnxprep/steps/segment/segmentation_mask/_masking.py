@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from onnxprep.errors import ContractError
 from onnxprep.step import Ops, Step, Value, parameter, refuse_unless, wrong
@@ -45,8 +45,6 @@ class Masking(Step):
         "of the mask; without it uint8 for at most 256 classes, else int64", None
     )
 
-    _undone: tuple[Step, ...] = PrivateAttr(())
-
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if self.frame is not None and self.size is not None:
@@ -77,9 +75,7 @@ class Masking(Step):
         if others:
             hint, got = "`like: torch` undoes them all", ", ".join(others)
             raise ContractError(f"is no frame like {self.like}", expected=", ".join(self.undoes), got=got, hint=hint)
-        copy = self.model_copy()
-        copy._undone = tuple(steps)  # noqa: SLF001  # of the same class
-        return copy
+        return self.knowing(steps)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         """One class per pixel."""
